@@ -1,0 +1,142 @@
+"""What a record looks like as a row of the SQLite backend's tables, and back.
+
+Labels are one text: each begins with an ASCII record separator and holds a unit
+separator between name and value, so that a label can be looked for as a part of the
+text. Neither occurs in a label; see :mod:`django_socket_status.bounds`.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import itertools
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django_socket_status.backends import sqlite_schema as sql
+from django_socket_status.records import (
+    ConnectionRecord,
+    OpenedConnection,
+    Report,
+    Worker,
+    WorkerStatus,
+)
+
+__all__ = [
+    "identity_of",
+    "label_text",
+    "read_connection",
+    "read_worker",
+    "write_changes",
+]
+
+LABEL = "\x1e"
+VALUE = "\x1f"
+
+#: Rows that one statement takes: half the cost of one by one, and far from the limit of
+#: 999 parameters that SQLite had until 3.32.
+BATCH = 25
+
+
+def write_changes(database: sqlite3.Connection, key: int, report: Report) -> None:
+    """Write what a report of the worker with this key adds and takes away."""
+    write = functools.partial(_write, database, key)
+    write(sql.CLOSE, "?", [(number,) for number in report.closed])
+    write(sql.OPEN, sql.OPEN_ROW, [_connection_row(it) for it in report.opened])
+    write(sql.LEAVE, "?", [(user,) for user in report.users_left])
+    write(sql.JOIN, sql.JOIN_ROW, [(user,) for user in report.users_joined])
+
+
+def read_worker(row: Sequence[Any], now: float) -> WorkerStatus:
+    """Return the status of a worker from its row, its key left out."""
+    worker_id, identity, reported_at, _, complete, counts, anonymous = row
+    return WorkerStatus(
+        worker=_worker(worker_id, identity),
+        counts=json.loads(counts),
+        anonymous=anonymous,
+        age_seconds=now - reported_at,
+        complete=bool(complete),
+    )
+
+
+def read_connection(worker_id: str, row: Sequence[Any]) -> ConnectionRecord:
+    """Return a connection from its row, its worker's key left out."""
+    number, kind, endpoint, user_id, labels, opened_at = row
+    opened = OpenedConnection(
+        number, kind, endpoint, user_id, _labels(labels), opened_at
+    )
+    return ConnectionRecord.of(worker_id, opened)
+
+
+def identity_of(worker: Worker) -> str:
+    """Return what does not change about a worker, as text."""
+    return json.dumps(
+        [worker.host, worker.pid, worker.server, worker.started_at.isoformat()]
+    )
+
+
+def label_text(name: str, value: str) -> str:
+    """Return the part of a text of labels by which one of them is found."""
+    return _labels_text({name: value})
+
+
+def _write(
+    database: sqlite3.Connection,
+    key: int,
+    statement: str,
+    mark: str,
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    whole = len(rows) - len(rows) % BATCH
+    mark = mark.format(key=key)
+    if whole:
+        many = statement.format(key=key, rows=", ".join([mark] * BATCH))
+        for start in range(0, whole, BATCH):
+            some = rows[start : start + BATCH]
+            database.execute(many, tuple(itertools.chain.from_iterable(some)))
+    if whole < len(rows):
+        database.executemany(statement.format(key=key, rows=mark), rows[whole:])
+
+
+def _connection_row(opened: OpenedConnection) -> tuple[Any, ...]:
+    number, kind, endpoint, user_id, labels, opened_at = opened
+    text = _labels_text(labels) if labels else ""
+    return number, kind, endpoint, user_id, text, opened_at
+
+
+def _labels_text(labels: Mapping[str, str]) -> str:
+    parts = [f"{LABEL}{name}{VALUE}{value}" for name, value in labels.items()]
+    text = "".join(parts) + LABEL
+    if text.count(LABEL) == len(parts) + 1 and text.count(VALUE) == len(parts):
+        return text
+    # From nobody who keeps to the bounds.
+    clean = {_clean(name): _clean(value) for name, value in labels.items()}
+    return _labels_text(clean)
+
+
+def _clean(text: str) -> str:
+    return text.replace(LABEL, "\N{REPLACEMENT CHARACTER}").replace(
+        VALUE, "\N{REPLACEMENT CHARACTER}"
+    )
+
+
+def _labels(text: str) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for part in text[1:-1].split(LABEL) if text else ():
+        name, _, value = part.partition(VALUE)
+        labels[name] = value
+    return labels
+
+
+@functools.lru_cache(maxsize=1024)
+def _worker(worker_id: str, identity: str) -> Worker:
+    host, pid, server, started_at = json.loads(identity)
+    return Worker(
+        worker_id=worker_id,
+        host=host,
+        pid=pid,
+        server=server,
+        started_at=datetime.datetime.fromisoformat(started_at),
+    )

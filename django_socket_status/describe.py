@@ -1,0 +1,271 @@
+"""Tells what a connection is: its type, endpoint, user and labels.
+
+Done by the reporter, off the socket's path, from what the scope holds. Nothing here may
+raise, run a query, or evaluate a lazy object of the host's.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import sys
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from django.conf import settings
+from django.db.models import Model
+from django.utils.functional import LazyObject, empty
+
+from django_socket_status.bounds import (
+    MAX_PATH,
+    bounded_labels,
+    bounded_text,
+    bounded_user_id,
+)
+from django_socket_status.endpoints import (
+    Endpoint,
+    find_endpoint,
+    get_endpoints,
+    type_for_consumer,
+)
+from django_socket_status.naming import NAMELESS
+from django_socket_status.records import OpenedConnection
+from django_socket_status.registry import Choice, LiveConnection
+
+__all__ = ["Descriptions", "describe", "user_id_of"]
+
+logger = logging.getLogger("django_socket_status")
+
+T = TypeVar("T")
+
+MAX_TYPE = 64
+
+#: Of a connection: its type by class or route, the endpoint's pattern, and what the
+#: route captured.
+Place = tuple[str, str, Mapping[str, Any]]
+
+_NOTHING: Mapping[str, Any] = {}
+_PLAIN_KEYS = (int, str, uuid.UUID)
+_new_record = functools.partial(tuple.__new__, OpenedConnection)
+
+
+def describe(connection: LiveConnection) -> OpenedConnection:
+    """Return what a report says of a connection. A few microseconds, no I/O."""
+    return Descriptions()(connection)
+
+
+class Descriptions:
+    """Describes connections, and works out once what several have in common.
+
+    For one drain: nothing that it remembers can change meanwhile, and no more than
+    the connections of a drain is remembered.
+    """
+
+    def __init__(self) -> None:
+        self._endpoints: Sequence[Endpoint] | None = None
+        #: By the identity of a class: it may have none but that, if it has no hash.
+        self._classes: dict[int, Place] = {}
+        self._paths: dict[tuple[object, ...], Place] = {}
+        self._users: dict[int, str] = {}
+
+    def __call__(self, connection: LiveConnection) -> OpenedConnection:
+        """Return what a report says of a connection."""
+        scope = connection.scope or _NOTHING
+        try:
+            kind, endpoint, captured = self._place(connection.source, scope)
+            choice = connection.choice
+            if choice is not None and choice.type:
+                kind = bounded_text(choice.type, MAX_TYPE)
+            # What the class itself does, at half of the cost.
+            return _new_record(
+                (
+                    connection.number,
+                    kind,
+                    endpoint,
+                    self._user_id(scope.get("user")),
+                    _labels(choice, scope, captured),
+                    connection.opened_at,
+                )
+            )
+        except Exception:
+            # Whatever a scope, a user object or a route may be: it still counts.
+            logger.debug("A connection cannot be described in full.", exc_info=True)
+            return self._describe_in_parts(connection, scope)
+
+    def tally(self, connection: LiveConnection) -> tuple[str, Literal[True] | None]:
+        """Return the type of a connection, and whether somebody is signed in."""
+        scope = connection.scope or _NOTHING
+        choice = connection.choice
+        try:
+            if choice is not None and choice.type:
+                kind = bounded_text(choice.type, MAX_TYPE)
+            else:
+                kind = self._place(connection.source, scope)[0]
+            key = _key_of(scope.get("user"))
+            if key is None or (type(key) not in _PLAIN_KEYS and not str(key)):
+                return kind, None
+            return kind, True
+        except Exception:
+            logger.debug("A connection cannot be told in full.", exc_info=True)
+            record = self._describe_in_parts(connection, scope)
+            return record.type, None if record.user_id is None else True
+
+    def _describe_in_parts(
+        self, connection: LiveConnection, scope: Mapping[str, Any]
+    ) -> OpenedConnection:
+        """Return what can be told of a connection: what raises is left out."""
+        source, choice = connection.source, connection.choice
+        kind, endpoint, captured = _told(lambda: self._place(source, scope)) or (
+            _type_of_class(source) if isinstance(source, type) else NAMELESS,
+            "",
+            _NOTHING,
+        )
+        chosen = choice and choice.type
+        return OpenedConnection(
+            connection.number,
+            (chosen and _told(lambda: bounded_text(chosen, MAX_TYPE))) or kind,
+            endpoint,
+            _told(lambda: user_id_of(scope.get("user"))),
+            _told(lambda: _labels(choice, scope, captured)) or {},
+            connection.opened_at,
+        )
+
+    def _user_id(self, user: object) -> str | None:
+        """Return what :func:`user_id_of` does, one object for all of a user."""
+        key = _key_of(user)
+        if type(key) is not int:
+            return None if key is None else bounded_user_id(key)
+        text = self._users.get(key)
+        if text is None:
+            text = self._users[key] = bounded_user_id(key)
+        return text
+
+    def _place(self, source: Any, scope: Mapping[str, Any]) -> Place:
+        key = id(source)
+        place = self._classes.get(key)
+        if place is not None:
+            return place
+        asked = key, *map(scope.get, ("path", "root_path", "path_remaining"))
+        try:
+            place = self._paths.get(asked)
+        except TypeError:
+            # No text, and no key either.
+            return self._find_place(source, scope)
+        if place is None:
+            place = self._find_place(source, scope)
+            self._paths[asked] = place
+        return place
+
+    def _find_place(self, source: Any, scope: Mapping[str, Any]) -> Place:
+        """Return the place of a connection of a class or behind a middleware.
+
+        A middleware knows the routes below it; the whole pattern of a nested route is
+        known to ``ASGI_APPLICATION`` alone.
+        """
+        if isinstance(source, type):
+            return self._place_of_class(source, scope)
+        inner = _match(
+            source.socket_status_endpoints, scope, scope.get("path_remaining")
+        )
+        outer = _match(self._endpoints_of_project(), scope, None)
+        if inner is None:
+            if outer is None:
+                return NAMELESS, "", _NOTHING
+            inner = outer
+        elif outer is None or outer[0].consumer_class is not inner[0].consumer_class:
+            outer = inner
+        endpoint, captured = outer
+        return bounded_text(endpoint.type, MAX_TYPE), endpoint.pattern, captured
+
+    def _place_of_class(self, cls: type, scope: Mapping[str, Any]) -> Place:
+        """Return the place at which the project serves a consumer class."""
+        found = [it for it in self._endpoints_of_project() if it.consumer_class is cls]
+        if len(found) > 1:
+            match = _match(found, scope, None)
+            endpoint = match[0] if match else None
+        else:
+            endpoint = found[0] if found else None
+        if endpoint is None:
+            place = _type_of_class(cls), "", _NOTHING
+        else:
+            place = bounded_text(endpoint.type, MAX_TYPE), endpoint.pattern, _NOTHING
+        if len(found) <= 1:
+            self._classes[id(cls)] = place
+        return place
+
+    def _endpoints_of_project(self) -> Sequence[Endpoint]:
+        if self._endpoints is None:
+            self._endpoints = _endpoints_of_project()
+        return self._endpoints
+
+
+def _told(part: Callable[[], T]) -> T | None:
+    try:
+        return part()
+    except Exception:  # noqa: BLE001 - it was logged
+        return None
+
+
+def _type_of_class(cls: type) -> str:
+    return bounded_text(type_for_consumer(cls), MAX_TYPE)
+
+
+def _labels(
+    choice: Choice | None, scope: Mapping[str, Any], captured: Mapping[str, Any]
+) -> Mapping[str, str]:
+    # What the routers above have captured, and what those below a middleware will.
+    route = scope.get("url_route")
+    labels: Mapping[str, Any] = captured
+    if route:
+        # A copy in any case: the dictionary is the host's, and may change meanwhile.
+        labels = {**captured, **route["kwargs"]}
+    if choice is not None:
+        if choice.labels is not None:
+            labels = choice.labels
+        labels = {**labels, **(choice.added or {})}
+    return bounded_labels(labels) if labels else {}
+
+
+def _match(
+    endpoints: Sequence[Endpoint], scope: Mapping[str, Any], remaining: str | None
+) -> tuple[Endpoint, Mapping[str, Any]] | None:
+    if len(endpoints) == 1 and not endpoints[0].routes:
+        return endpoints[0], {}
+    if remaining is None:
+        root_path = scope.get("root_path") or ""
+        remaining = scope.get("path", "").removeprefix(root_path)
+    return find_endpoint(remaining[:MAX_PATH], endpoints)
+
+
+def _endpoints_of_project() -> Sequence[Endpoint]:
+    """Return what ``ASGI_APPLICATION`` serves, unless that would import it now.
+
+    In a process that serves sockets it is there already; a test that drives a consumer
+    must not find the whole project imported behind its back.
+    """
+    module = getattr(settings, "ASGI_APPLICATION", None) or ""
+    return get_endpoints() if module.rpartition(".")[0] in sys.modules else ()
+
+
+def user_id_of(user: object) -> str | None:
+    """Return a user's primary key as text; ``None`` for an anonymous one.
+
+    Takes a user object or a primary key. A lazy object that nobody has evaluated yet
+    stays so: it might run a query here.
+    """
+    key = _key_of(user)
+    return None if key is None else bounded_user_id(key)
+
+
+def _key_of(user: object) -> object:
+    if isinstance(user, LazyObject):
+        user = user.__dict__.get("_wrapped", empty)
+        if user is empty:
+            return None
+    if isinstance(user, Model):
+        # A deferred key would be fetched from the database.
+        return user.__dict__.get(user._meta.pk.attname)
+    if user is None or isinstance(user, bool):
+        return None
+    return user if isinstance(user, _PLAIN_KEYS) else getattr(user, "pk", None)

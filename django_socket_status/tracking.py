@@ -1,0 +1,335 @@
+"""Observes the life of one WebSocket, by wrapping the ASGI application that serves it.
+
+A connection is open from just before the application's ``websocket.accept`` goes out,
+and closed at the first of: ``websocket.disconnect`` received, ``websocket.close`` sent,
+``send`` raised, the application returned, raised or was cancelled. A handshake that
+ends before the accept is rejected, never opened.
+
+No message is changed, delayed or read ahead, and every exception passes as the same
+object. A text or bytes message on its way out passes through a plain function that
+returns the server's own awaitable. The first message of a connection in each heartbeat
+is watched to its end instead: that is how a ``send`` that raised is seen when the
+application swallows the exception and goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from time import time
+from typing import Any
+
+from asgiref.sync import markcoroutinefunction
+from django.urls.exceptions import Resolver404
+
+import django_socket_status.reporter  # noqa: F401 - it is woken by the registry
+from django_socket_status.bounds import (
+    MAX_LABEL_NAME,
+    MAX_LABEL_VALUE,
+    MAX_LABELS,
+    bounded_labels,
+    bounded_text,
+)
+from django_socket_status.records import EndedBy
+from django_socket_status.registry import (
+    CLOSED,
+    HANDSHAKE,
+    OPEN,
+    REJECTED,
+    Choice,
+    LiveConnection,
+    registry,
+)
+
+__all__ = [
+    "SCOPE_KEY",
+    "Connection",
+    "enter",
+    "leave_out",
+    "observe",
+    "saw_disconnect",
+    "update_labels",
+]
+
+logger = logging.getLogger("django_socket_status")
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[Any]]
+Ask = Callable[[], tuple[str | None, Mapping[str, Any] | None]]
+
+#: Where the first door leaves the connection for the second one.
+SCOPE_KEY = "django_socket_status.connection"
+
+
+def enter(
+    source: Any, scope: Scope, receive: Receive, send: Send, ask: Ask | None = None
+) -> Connection | None:
+    """Begin to observe the WebSocket of a scope: the first thing a door does.
+
+    Args:
+        source: The consumer class, or the middleware, that knows what it serves.
+        scope: The ASGI connection scope.
+        receive: The server's ``receive``.
+        send: The server's ``send``.
+        ask: Returns type and labels of this very connection; asked once, as it opens.
+            ``None`` leaves both to the class and the route.
+
+    Returns:
+        The connection, to be finished when the application ends; ``None`` if the scope
+        is no WebSocket's, or its connection is observed by another door already.
+    """
+    try:
+        if scope.get("type") != "websocket":
+            return None
+        known = scope.get(SCOPE_KEY)
+        if known is not None and not known.finished:
+            known.refine(source, scope, ask)
+            return None
+        connection = Connection(source, scope, receive, send, ask)
+        scope[SCOPE_KEY] = connection
+    except Exception:
+        # The one guard between whatever a scope may be and the host's application.
+        logger.exception("A WebSocket cannot be tracked, and is not counted.")
+        return None
+    return connection
+
+
+def observe(
+    connection: Connection,
+    app: Application,
+    scope: Scope,
+    receive: Receive | None = None,
+) -> Awaitable[Any]:
+    """Run an application to its end, and observe its connection.
+
+    Args:
+        connection: What :func:`enter` returned.
+        app: The application.
+        scope: Its scope.
+        receive: The server's, where :func:`saw_disconnect` is called as soon as it
+            has delivered one. By default, the connection looks at each message.
+    """
+    try:
+        running = app(scope, receive or connection.receive, connection.send)
+    except Exception as error:
+        connection.finish(connection.failed(error))
+        raise
+    return _observed(connection, running)
+
+
+async def _observed(connection: Connection, running: Awaitable[Any]) -> Any:
+    # Each name here is eight bytes of each connection.
+    by: EndedBy = "cancel"
+    try:
+        result = await running
+        by = "return"
+        return result
+    except Exception as error:
+        by = connection.failed(error)
+        raise
+    finally:
+        # Also for CancelledError, and GeneratorExit from a loop that is closed.
+        connection.finish(by)
+
+
+class Connection(LiveConnection):
+    """A live connection that is also the wrapper around its ``receive`` and ``send``.
+
+    One object for both: a record beside two closures would take twice the memory.
+    """
+
+    __slots__ = ("_beat", "_receive", "_send", "ask", "finished")
+
+    def __init__(
+        self, source: Any, scope: Scope, receive: Receive, send: Send, ask: Ask | None
+    ) -> None:
+        self.source = source
+        self.scope = scope
+        self.ask = ask
+        self.choice = None
+        self._receive = receive
+        self._send = send
+        self._beat: object = None
+        self.state = HANDSHAKE
+        self.counted = self.finished = False
+
+    async def receive(self) -> Message:
+        """Receive a message for the application, and see whether it is the last."""
+        message = await self._receive()
+        try:
+            if message["type"] == "websocket.disconnect":
+                self._end("client", message)
+        except (KeyError, TypeError):
+            logger.debug("Not an ASGI message: %r", type(message))
+        return message
+
+    # asgiref asks before it lets a sync consumer send; on a method, marked once.
+    @markcoroutinefunction
+    def send(self, message: Message) -> Awaitable[Any]:
+        """Send a message of the application."""
+        try:
+            if self._beat is not registry.beat or (
+                "text" not in message and "bytes" not in message
+            ):
+                return self._watch(message)
+        except TypeError:
+            # No mapping at all: for the server to say so, in its own words.
+            return self._watch(message)
+        return self._send(message)
+
+    async def _watch(self, message: Message) -> Any:
+        """Send a message and see what that does to the connection."""
+        self._beat = registry.beat
+        try:
+            kind = message["type"]
+        except (KeyError, TypeError):
+            # Malformed: that is the server's to judge.
+            kind = None
+        accepts = kind == "websocket.accept" and self.state == HANDSHAKE
+        if accepts:
+            self._open()
+        elif kind == "websocket.close":
+            self._end("server", message)
+        elif kind == "websocket.http.response.start":
+            self._end("server")
+        try:
+            return await self._send(message)
+        except Exception:
+            self._fail(accepts=accepts)
+            raise
+        except asyncio.CancelledError:
+            # A send that the application gave up says nothing of an open connection.
+            if accepts:
+                self._fail(accepts=True)
+            raise
+
+    def _open(self) -> None:
+        if self.ask is not None:
+            self._choose()
+        self.opened_at = time()
+        self.state = OPEN
+        registry.opened(self)
+
+    def _fail(self, *, accepts: bool) -> None:
+        if not accepts:
+            self._end("send")
+        elif self.state == OPEN:
+            # Taken back: it never was open, unless somebody has seen it meanwhile.
+            self.ending = ("send", time(), None)
+            self.state = REJECTED
+            registry.closed(self)
+
+    def _end(self, by: EndedBy, message: Message | None = None) -> None:
+        """Note the end of the connection: the first one that is seen."""
+        state = self.state
+        if state > OPEN:
+            return
+        now = time()
+        self.ending = (by, now, message)
+        if state == OPEN:
+            self.state = CLOSED
+            registry.closed(self)
+        else:
+            self.opened_at = now
+            self.state = REJECTED
+            # It leads to the consumer, whose scope leads here.
+            self.ask = None
+            registry.missed(self)
+
+    def failed(self, error: Exception) -> EndedBy:
+        """Say how the application ended that raised an exception."""
+        if isinstance(error, Resolver404) and self.state == HANDSHAKE:
+            # From a router inside of another one, which looks at its next route now.
+            self.leave_out()
+        return "error"
+
+    def finish(self, by: EndedBy) -> None:
+        """End: the application is no longer there."""
+        self.finished = True
+        if self.state <= OPEN:
+            self._end(by)
+
+    def refine(self, source: Any, scope: Scope, ask: Ask | None) -> None:
+        """Learn from the second door what the first one could not know."""
+        if self.state > OPEN:
+            return
+        self.scope = scope
+        self.source = source
+        self.ask = ask
+        if self.state == OPEN:
+            if ask is not None:
+                self._choose()
+            registry.altered(self)
+
+    def leave_out(self) -> None:
+        """Be no connection at all, neither counted nor told of."""
+        self.state = CLOSED
+        self.scope = self.ask = None
+
+    def _choose(self) -> None:
+        """Ask the consumer for its type and labels, once."""
+        ask, self.ask = self.ask, None
+        try:
+            kind, labels = ask()  # type: ignore[misc]
+            choice = self.choice = self.choice or Choice()
+            choice.type = kind
+            choice.labels = None if labels is None else bounded_labels(labels)
+        except Exception:
+            logger.exception(
+                "%r cannot tell its socket status type or labels; the connection is "
+                "counted under its class's type.",
+                self.source,
+            )
+
+
+def saw_disconnect(scope: Scope, message: Message) -> None:
+    """Note that the server's ``websocket.disconnect`` was received."""
+    connection = scope.get(SCOPE_KEY)
+    if connection is not None:
+        connection._end("client", message)
+
+
+def update_labels(scope: Scope, labels: Mapping[str, object]) -> bool:
+    """Change labels of the connection of a scope; ``None`` takes a label away.
+
+    May be called from any thread while the connection is served. O(labels), no I/O.
+
+    Returns:
+        Whether the scope is that of a tracked connection that is open or opening.
+    """
+    connection = scope.get(SCOPE_KEY)
+    if connection is None or connection.state not in (HANDSHAKE, OPEN):
+        return False
+    choice = connection.choice or Choice()
+    choice.added = _with_labels(choice.added or {}, labels)
+    connection.choice = choice
+    if connection.state == OPEN:
+        registry.altered(connection)
+    return True
+
+
+def _with_labels(
+    added: Mapping[str, str | None], labels: Mapping[str, object]
+) -> dict[str, str | None]:
+    merged = dict(added)
+    for name, value in labels.items():
+        name = bounded_text(name, MAX_LABEL_NAME)
+        if name not in merged and len(merged) >= MAX_LABELS:
+            # Rooms that were left must not keep the next ones out.
+            gone = next((key for key, text in merged.items() if text is None), None)
+            if gone is None:
+                continue
+            del merged[gone]
+        merged[name] = None if value is None else bounded_text(value, MAX_LABEL_VALUE)
+    return merged
+
+
+def leave_out(scope: Scope) -> None:
+    """Never count the connection of a scope: it is this package's own."""
+    connection = scope.get(SCOPE_KEY)
+    if connection is not None and connection.state == HANDSHAKE:
+        connection.leave_out()
