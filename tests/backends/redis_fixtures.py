@@ -1,0 +1,115 @@
+"""A Redis server that tests share, each under a prefix of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from django_socket_status.backends.redis import RedisBackend
+from django_socket_status.testing import Clock
+from tests.redis_servers.cluster import Cluster, cluster
+from tests.redis_servers.sentinel import Sentinels, sentinels
+from tests.redis_servers.server import RedisServer, free_port
+
+__all__ = [
+    "TlsRedis",
+    "make_redis",
+    "redis_prefix",
+    "shared_cluster",
+    "shared_redis",
+    "shared_sentinels",
+    "tls_redis",
+]
+
+_numbers = itertools.count()
+
+
+def new_prefix() -> str:
+    """Return a prefix under which nobody has reported."""
+    return f"test-{os.getpid()}-{next(_numbers)}"
+
+
+@pytest.fixture(scope="session")
+def shared_redis() -> Iterator[RedisServer]:
+    """Run a server that no test may stop, flush or configure."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_cluster() -> Iterator[Cluster]:
+    """Run three masters that no test may stop or flush."""
+    with cluster(3) as nodes:
+        yield nodes
+
+
+@pytest.fixture(scope="session")
+def shared_sentinels() -> Iterator[Sentinels]:
+    """Run a master, a replica and a Sentinel that no test may stop or flush."""
+    with sentinels() as service:
+        yield service
+
+
+@pytest.fixture
+def redis_prefix() -> str:
+    return new_prefix()
+
+
+@pytest.fixture
+def make_redis(
+    request: pytest.FixtureRequest, redis_prefix: str, clock: Clock
+) -> Iterator[Callable[..., RedisBackend]]:
+    """Return what makes a backend, of the shared server by default, and closes it."""
+    with contextlib.ExitStack() as made:
+
+        def make(server: RedisServer | None = None, **options: Any) -> RedisBackend:
+            if "url" not in options and "sentinels" not in options:
+                server = server or request.getfixturevalue("shared_redis")
+                options["url"] = server.url
+            given = {"prefix": redis_prefix, "clock": clock, **options}
+            backend = RedisBackend(**given)
+            made.callback(backend.close)
+            return backend
+
+        yield make
+
+
+@dataclasses.dataclass(frozen=True)
+class TlsRedis:
+    """A server that is spoken to by TLS alone."""
+
+    url: str
+    #: The file with the certificate that it has to be trusted by.
+    authority: str
+
+
+@pytest.fixture(scope="session")
+def tls_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TlsRedis]:
+    """Run a server with a certificate of nobody's; Debian's can do TLS."""
+    place = tmp_path_factory.mktemp("tls")
+    port = free_port()
+    options = ("--tls-port", str(port), "--tls-auth-clients", "no")
+    with RedisServer(*options, *certificate(place)):
+        yield TlsRedis(f"rediss://localhost:{port}/0", str(place / "certificate"))
+
+
+def certificate(place: Path) -> tuple[str, ...]:
+    """Make a certificate for this host; return the options of a server with it."""
+    key, file = place / "key", place / "certificate"
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
+    names = ("-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1")
+    out = ("-keyout", str(key), "-out", str(file))
+    subprocess.run([*make.split(), *names, *out], check=True, capture_output=True)
+    return (
+        *("--tls-cert-file", str(file)),
+        *("--tls-key-file", str(key)),
+        *("--tls-ca-cert-file", str(file)),
+    )

@@ -1,0 +1,20 @@
+"""The example's application, under the settings of this site."""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.browser.site.settings")
+
+from channels.routing import ProtocolTypeRouter
+from django.conf import settings
+
+from example_project.asgi import application, django_application
+
+if not settings.DEBUG:
+    # Django serves static files as the example does for a desk alone.
+    application = ProtocolTypeRouter(
+        {**application.application_mapping, "http": django_application}
+    )
+
+__all__ = ["application"]

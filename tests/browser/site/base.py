@@ -1,0 +1,20 @@
+"""The example's settings, with the strictest policy there is, but nobody to keep it."""
+
+from __future__ import annotations
+
+from example_project.settings import *  # noqa: F403
+from example_project.settings import BASE_DIR, TEMPLATES
+
+ROOT_URLCONF = "tests.browser.site.urls"
+ASGI_APPLICATION = "tests.browser.site.asgi.application"
+TEMPLATES[0]["DIRS"].insert(0, BASE_DIR.parent / "tests/browser/site/templates")
+
+POLICY = {
+    "default-src": ["'none'"],
+    "style-src": ["'self'"],
+    "img-src": ["'self'"],
+    "connect-src": ["'self'"],
+    "base-uri": ["'none'"],
+    "form-action": ["'self'"],
+    "require-trusted-types-for": ["'script'"],
+}

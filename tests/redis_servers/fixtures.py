@@ -1,0 +1,42 @@
+"""What tests ask for; a ``conftest.py`` imports the fixtures that it offers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.redis_servers.cluster import Cluster, cluster
+from tests.redis_servers.proxy import Proxy
+from tests.redis_servers.sentinel import Sentinels, sentinels
+from tests.redis_servers.server import RedisServer
+
+__all__ = ["proxy", "redis_cluster", "redis_sentinels", "redis_server"]
+
+
+@pytest.fixture
+def redis_server() -> Iterator[RedisServer]:
+    """Run an empty server for one test."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(redis_server: RedisServer) -> Iterator[Proxy]:
+    """Put a network before the server."""
+    with Proxy(redis_server.port) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def redis_cluster() -> Iterator[Cluster]:
+    """Run three masters, each of which goes on when another one is down."""
+    with cluster(3, "--cluster-require-full-coverage", "no") as nodes:
+        yield nodes
+
+
+@pytest.fixture
+def redis_sentinels() -> Iterator[Sentinels]:
+    """Run a master, a replica and a Sentinel."""
+    with sentinels() as service:
+        yield service

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import contextlib
+import os
+
+import pytest
+import redis
+
+from tests.redis_servers.cluster import Cluster
+from tests.redis_servers.sentinel import SERVICE, Sentinels
+from tests.redis_servers.server import RedisServer, wait_until
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def by_port(redis_server: RedisServer):
+    """Return a client that is refused, and waits in vain, as others are."""
+    with strict(redis_server.url) as client:
+        yield client
+
+
+def strict(url: str) -> redis.Redis:
+    """Return a client that tries once, and not for long."""
+    retry = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
+    timeouts = {"socket_timeout": 0.1, "socket_connect_timeout": 0.1}
+    return redis.Redis.from_url(url, retry=retry, **timeouts)
+
+
+def test_server_is_there_at_both_addresses(redis_server, by_port):
+    by_port.set("number", 1)
+    with contextlib.closing(redis.Redis.from_url(redis_server.socket_url)) as client:
+        assert client.get("number") == b"1"
+    assert "ready" in redis_server.log.lower()
+
+
+def test_restarted_server_is_empty_and_where_it_was(redis_server, by_port):
+    by_port.set("number", 1)
+    redis_server.restart()
+    with strict(redis_server.url) as client:
+        assert client.get("number") is None
+
+
+def test_server_that_is_told_to_keep_things_does():
+    options = ("--appendonly", "yes", "--appendfsync", "always")
+    with RedisServer(*options) as server:
+        server.admin.set("number", 1)
+        server.restart()
+        wait_until(lambda: server.admin.get("number") == "1")
+
+
+def test_killed_server_refuses(redis_server, by_port):
+    redis_server.kill()
+    assert redis_server.is_ended
+    with pytest.raises(redis.ConnectionError):
+        by_port.ping()
+
+
+def test_frozen_server_answers_when_it_goes_on(redis_server, by_port):
+    redis_server.freeze()
+    with pytest.raises(redis.TimeoutError):
+        by_port.ping()
+    redis_server.thaw()
+    assert redis_server.admin.ping()
+
+
+def test_frozen_server_ends_with_its_block():
+    with RedisServer() as server:
+        server.freeze()
+    assert server.is_ended
+    assert not server.directory.exists()
+
+
+def test_server_that_wants_a_password_starts():
+    with RedisServer("--requirepass", "secret") as server:
+        with pytest.raises(redis.AuthenticationError):
+            server.admin.ping()
+        with contextlib.closing(server.client(password="secret")) as client:
+            assert client.ping()
+
+
+def test_server_finds_another_port_when_its_own_is_taken(redis_server):
+    server = RedisServer()
+    server.port = redis_server.port
+    with server:
+        assert server.port != redis_server.port
+        assert server.admin.info("server")["process_id"] != os.getpid()
+
+
+def test_cluster_shares_the_slots_and_goes_on_without_one(redis_cluster: Cluster):
+    key = "{project}:workers"
+    with redis.RedisCluster.from_url(redis_cluster.url) as client:
+        client.set(key, 1)
+        assert redis_cluster.serving(key).admin.get(key) == "1"
+        redis_cluster.not_serving(key).kill()
+        assert client.get(key) == b"1"
+        # Some versions of redis-py leave them open at the end of the block.
+        client.disconnect_connection_pools()
+
+
+def test_sentinel_puts_the_replica_in_the_place_of_the_master(
+    redis_sentinels: Sentinels,
+):
+    finder = redis.sentinel.Sentinel(redis_sentinels.addresses)
+    assert finder.discover_master(SERVICE)[1] == redis_sentinels.master.port
+    redis_sentinels.master.kill()
+    redis_sentinels.wait_for_failover()
+    assert finder.discover_master(SERVICE)[1] == redis_sentinels.replica.port
+    for sentinel in finder.sentinels:
+        sentinel.close()

@@ -1,0 +1,159 @@
+"""Consumers that do as they are told, in text messages such as ``close 4001 enough``.
+
+How a handshake goes is told in the query string: ``?reject``, ``?raise`` or ``?slow``.
+Anything else that is sent comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextlib
+import json
+import multiprocessing
+import os
+import time
+import warnings
+from typing import Any
+
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
+
+from django_socket_status.consumers import SocketStatusMixin
+
+TICK_SECONDS = 0.02
+#: Several heartbeats' worth; a server must be able to end.
+PUSHES = 200
+#: Longer than a client takes to go away.
+SLOW_SECONDS = 0.3
+
+
+class ToldToRaiseError(Exception):
+    """Raised by a consumer that was told to."""
+
+
+def words(text: str) -> tuple[str, str, str]:
+    """Return the three words of a command; those that are missing are empty."""
+    command, one, two, *_ = [*text.split(" ", 2), "", "", ""]
+    return command, one, two
+
+
+class AsyncRoomConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
+    async def connect(self) -> None:
+        match self.scope["query_string"]:
+            case b"reject":
+                return await self.close()
+            case b"raise":
+                raise ToldToRaiseError
+            case b"slow":
+                await asyncio.sleep(SLOW_SECONDS)
+        await self.accept()
+
+    async def receive(self, text_data: str = "", bytes_data: bytes = b"") -> None:
+        match words(text_data):
+            case "sleep", seconds, _:
+                await asyncio.sleep(float(seconds))
+            case "block", seconds, _:
+                time.sleep(float(seconds))  # noqa: ASYNC251 - as bad consumers do
+            case "raise", _, _:
+                raise ToldToRaiseError
+            case "close", code, reason:
+                return await self.close(code=int(code), reason=reason or None)
+            case "return", _, _:
+                raise StopConsumer
+            case "label", _, _:
+                self.update_socket_status_labels(told="yes")
+            case "fork", how, path:
+                fork(how, path)
+        await self.send(text_data=reply(text_data))
+
+
+class SyncRoomConsumer(SocketStatusMixin, WebsocketConsumer):
+    def connect(self) -> None:
+        match self.scope["query_string"]:
+            case b"reject":
+                return self.close()
+            case b"raise":
+                raise ToldToRaiseError
+        self.accept()
+
+    def receive(self, text_data: str = "", bytes_data: bytes = b"") -> None:
+        match words(text_data):
+            case "sleep", seconds, _:
+                time.sleep(float(seconds))
+            case "raise", _, _:
+                raise ToldToRaiseError
+            case "close", code, reason:
+                return self.close(code=int(code), reason=reason or None)
+            case "return", _, _:
+                raise StopConsumer
+        self.send(text_data=reply(text_data))
+
+
+async def bare_room(scope: Any, receive: Any, send: Any) -> None:
+    """Serve a room as an ASGI application without a framework."""
+    query = scope["query_string"]
+    await receive()
+    if query == b"return":
+        return
+    await send({"type": "websocket.accept"})
+    if query in (b"push", b"deaf"):
+        await push(send, deaf=query == b"deaf")
+    while (message := await receive())["type"] == "websocket.receive":
+        text = message["text"]
+        match words(text):
+            case "sleep", seconds, _:
+                await asyncio.sleep(float(seconds))
+            case "return", _, _:
+                return
+            case "raise", _, _:
+                raise ToldToRaiseError
+            case "close", code, _:
+                await send({"type": "websocket.close", "code": int(code)})
+                continue
+        await send({"type": "websocket.send", "text": reply(text)})
+
+
+async def push(send: Any, *, deaf: bool) -> None:
+    """Send, and never receive: only ``send`` can tell that the client left."""
+    for _ in range(PUSHES):
+        with contextlib.suppress(OSError if deaf else ()):
+            await send({"type": "websocket.send", "text": "tick"})
+        await asyncio.sleep(TICK_SECONDS)
+
+
+def reply(text: str) -> str:
+    """Return what comes back: with ``who``, which process this is."""
+    return json.dumps({"pid": os.getpid()}) if text == "who" else text
+
+
+def fork(how: str, path: str) -> None:
+    """Fork this process; the child writes its pid to a file.
+
+    It then ends at once through the exit handlers, as a script that calls ``sys.exit``
+    would, or stays until it is killed.
+    """
+    with warnings.catch_warnings():
+        # That a process with threads should not fork is what this is about.
+        warnings.simplefilter("ignore")
+        if how == "stay":
+            context = multiprocessing.get_context("fork")
+            context.Process(target=_stay, args=(path,), daemon=True).start()
+            return
+        # It would complain, in the exit handlers, of children that are not its own.
+        multiprocessing.active_children()
+        if not os.fork():
+            atexit._run_exitfuncs()
+            _write_pid(path)
+            os._exit(0)
+
+
+def _stay(path: str) -> None:
+    _write_pid(path)
+    time.sleep(60)
+
+
+def _write_pid(path: str) -> None:
+    with open(f"{path}.new", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename(f"{path}.new", path)

@@ -1,0 +1,353 @@
+"""Starts the project of these tests under a real server, in processes of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from websockets.sync.client import ClientConnection, connect
+
+from django_socket_status.conf import SQLITE_BACKEND
+from django_socket_status.services import SocketStatusService
+from django_socket_status.testing import isolated_socket_status
+from tests.servers.clients import RawClient
+from tests.source import ROOT
+
+SECONDS = 20
+POLL_SECONDS = 0.02
+
+PROJECT = "tests.servers.project"
+APPLICATION = f"{PROJECT}.asgi:application"
+
+UVICORN = ("uvicorn", "--host=127.0.0.1", "--port=0", "--no-access-log")
+GUNICORN = ("gunicorn", "--bind=127.0.0.1:0", "--no-control-socket")
+
+#: What comes after ``python -m``. All of them listen on a free port.
+SERVERS: dict[str, tuple[str, ...]] = {
+    "daphne": ("daphne", "--bind=127.0.0.1", "--port=0", "--verbosity=0"),
+    "uvicorn-sansio": (*UVICORN, "--ws=websockets-sansio"),
+    "uvicorn-wsproto": (*UVICORN, "--ws=wsproto"),
+    "hypercorn": ("hypercorn", "--bind=127.0.0.1:0"),
+    "granian": ("granian", "--interface=asgi", "--host=127.0.0.1", "--port=0"),
+    "gunicorn-uvicorn": (*GUNICORN, "--worker-class=uvicorn.workers.UvicornWorker"),
+    "gunicorn": (*GUNICORN, "--worker-class=asgi"),
+}
+
+#: Everything that Python could complain about is an error, in every process.
+STRICT = ("-X", "dev", "-W", "error")
+#: What these two import, or call, is deprecated.
+LENIENT = {"granian", "gunicorn-uvicorn"}
+
+#: What a line of a server's stderr must not hold while all is well.
+COMPLAINTS = ("django_socket_status", "Warning", "never awaited", "Exception ignored")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer of ``/socket-status/``, and which process gave it."""
+
+    pid: int
+    status: int
+    content: dict[str, Any]
+
+
+class Site:
+    """The project, served by processes that a test started."""
+
+    def __init__(
+        self,
+        command: tuple[str, ...],
+        directory: Path,
+        *,
+        python: tuple[str, ...] = STRICT,
+        socket_status: dict[str, Any] | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self.directory = directory
+        self.socket_status = {
+            "BACKEND": SQLITE_BACKEND,
+            "OPTIONS": {"path": str(directory / "status")},
+            **(socket_status or {}),
+        }
+        self.environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": f"{PROJECT}.settings",
+            "PROJECT_DIARY": str(directory / "diary"),
+            "PROJECT_SOCKET_STATUS": json.dumps(self.socket_status),
+            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(directory),
+            **(environment or {}),
+        }
+        self._stderr = directory / "stderr"
+        with self._stderr.open("ab") as stderr:
+            # A group of its own, so that nobody survives the test.
+            self.process = subprocess.Popen(
+                [sys.executable, *python, "-m", *command],
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=stderr,
+                start_new_session=True,
+            )
+        self.port = 0
+
+    # Its processes.
+
+    def wait_until_ready(self, expected: int = 200) -> None:
+        """Wait until it answers with a status, wherever it listens."""
+
+        def is_ready() -> bool:
+            assert self.process.poll() is None, self.stderr
+            self.port = self._find_port()
+            time.sleep(POLL_SECONDS)
+            return bool(self.port) and self.ask().status == expected
+
+        wait_until(is_ready, explain=lambda: self.stderr)
+
+    def _find_port(self) -> int:
+        for process in self.processes():
+            with contextlib.suppress(psutil.Error):
+                for connection in process.net_connections("tcp4"):
+                    if connection.status == psutil.CONN_LISTEN:
+                        return connection.laddr.port
+        return 0
+
+    def processes(self) -> list[psutil.Process]:
+        """Return the process that was started, and those that it started."""
+        try:
+            first = psutil.Process(self.process.pid)
+            return [first, *first.children(recursive=True)]
+        except psutil.NoSuchProcess:
+            return []
+
+    def terminate(self) -> int:
+        """End it as a supervisor does; return its exit status."""
+        self.process.terminate()
+        return self.process.wait(SECONDS)
+
+    def kill(self) -> None:
+        """Kill whatever is left of it, orphans and frozen processes too."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(SECONDS)
+
+    # What it says.
+
+    @property
+    def stderr(self) -> str:
+        """Return what its processes complained about."""
+        return self._stderr.read_text()
+
+    def complaints(self) -> list[str]:
+        """Return lines that should not be there while all is well.
+
+        The frames of a traceback are passed over: where a consumer raises, ours are
+        among them, and what counts is its last line. So are sockets: uvicorn's parent
+        leaves the one it listens on to Python.
+        """
+        return [
+            line
+            for line in self.stderr.splitlines()
+            if not line.startswith("  ")
+            and "<socket.socket" not in line
+            and any(word in line for word in COMPLAINTS)
+        ]
+
+    def diary(self, room: str) -> list[dict[str, Any]]:
+        """Return what the signals told about a room."""
+        file = Path(self.environment["PROJECT_DIARY"])
+        lines = file.read_text().splitlines() if file.exists() else []
+        entries = [json.loads(line) for line in lines]
+        return [entry for entry in entries if entry.pop("room") == room]
+
+    # Its status.
+
+    def ask(self) -> Answer:
+        """Ask for the status over a fresh connection."""
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        with contextlib.closing(client):
+            client.request("GET", "/socket-status/")
+            response = client.getresponse()
+            pid = int(response.headers["X-Pid"])
+            return Answer(pid, response.status, json.loads(response.read()))
+
+    def eventually(
+        self, is_as_expected: Callable[[dict[str, Any]], bool], seconds: float = SECONDS
+    ) -> dict[str, Any]:
+        """Ask until the status is as expected, and return it."""
+        last: dict[str, Any] = {}
+
+        def is_so() -> bool:
+            nonlocal last
+            last = self.ask().content
+            return is_as_expected(last)
+
+        wait_until(is_so, seconds, lambda: f"{last}\n{self.stderr}")
+        return last
+
+    def eventually_holds(self, sockets: int, seconds: float = SECONDS) -> None:
+        """Ask until exactly so many sockets are open."""
+        self.eventually(lambda it: it["total_sockets"] == sockets, seconds)
+
+    def ask_every_worker(self, workers: int, times: int = 1) -> Iterator[Answer]:
+        """Ask until so many workers have answered so many times each."""
+        answered: Counter[int] = Counter()
+        give_up_at = time.monotonic() + SECONDS
+        while len(answered) < workers or min(answered.values()) < times:
+            assert time.monotonic() < give_up_at, answered
+            answer = self.ask()
+            answered[answer.pid] += 1
+            yield answer
+
+    def settle(self, sockets: int, workers: int) -> None:
+        """Wait until every worker says that exactly so many sockets are open.
+
+        A worker shows for a moment what it read a moment ago.
+        """
+        right: set[int] = set()
+
+        def is_settled() -> bool:
+            answer = self.ask()
+            if answer.content.get("total_sockets") == sockets:
+                right.add(answer.pid)
+            return len(right) == workers
+
+        wait_until(is_settled, explain=lambda: f"{right} {self.ask()}\n{self.stderr}")
+
+    @contextlib.contextmanager
+    def reader(self, **socket_status: Any) -> Iterator[type[SocketStatusService]]:
+        """Read in the test's own process, as one more process of the project."""
+        with isolated_socket_status(**{**self.socket_status, **socket_status}):
+            yield SocketStatusService
+
+    def manage(self, *words: str) -> str:
+        """Run a management command in a process of its own; return what it prints."""
+        return subprocess.run(
+            [sys.executable, "-m", "django", *words],
+            cwd=ROOT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            timeout=SECONDS,
+            check=True,
+        ).stdout
+
+    # Its sockets.
+
+    def open(self, path: str) -> ClientConnection:
+        """Open a socket that behaves."""
+        url = f"ws://127.0.0.1:{self.port}/ws/{path}"
+        return connect(url, proxy=None, open_timeout=SECONDS, compression=None)
+
+    def open_raw(self, path: str, *, wait: bool = True) -> RawClient:
+        """Open a socket that may misbehave."""
+        return RawClient(self.port, f"/ws/{path}", wait=wait)
+
+
+@contextlib.contextmanager
+def serving(
+    server: str,
+    directory: Path,
+    *words: str,
+    quiet: bool = True,
+    ready: int = 200,
+    **given: Any,
+) -> Iterator[Site]:
+    """Serve the project; in the end, see that nothing of ours was complained about.
+
+    Args:
+        server: One of ``SERVERS``.
+        directory: For its files, temporary ones too.
+        *words: Further options of the server.
+        quiet: Whether complaints are a failure.
+        ready: The status of the answer with which it is ready.
+        **given: See :class:`Site`.
+    """
+    if server in LENIENT:
+        given.setdefault("python", (*STRICT, "-W", "ignore::DeprecationWarning"))
+    command = (*SERVERS[server], *words, APPLICATION)
+    with started(Site(command, directory, **given), ready) as site:
+        yield site
+    if quiet:
+        assert not site.complaints(), site.stderr
+
+
+@contextlib.contextmanager
+def started(site: Site, ready: int = 200) -> Iterator[Site]:
+    """Wait until a site is ready; in the end, kill what is left of it."""
+    try:
+        site.wait_until_ready(ready)
+        yield site
+    finally:
+        site.kill()
+
+
+def wait_until(
+    is_so: Callable[[], Any],
+    seconds: float = SECONDS,
+    explain: Callable[[], object] = lambda: "",
+) -> float:
+    """Wait until something is so; return how many seconds it took."""
+    started_at = time.monotonic()
+    while not is_so():
+        assert time.monotonic() < started_at + seconds, explain()
+        time.sleep(POLL_SECONDS)
+    return time.monotonic() - started_at
+
+
+def answer_of(client: ClientConnection, text: str) -> str:
+    """Say something and return what comes back."""
+    client.send(text)
+    heard = client.recv(SECONDS)
+    assert isinstance(heard, str)
+    return heard
+
+
+def pid_of(client: ClientConnection) -> int:
+    """Return which process serves a socket."""
+    pid = json.loads(answer_of(client, "who"))["pid"]
+    assert isinstance(pid, int)
+    return pid
+
+
+def open_on_each_worker(
+    site: Site, stack: contextlib.ExitStack, workers: int
+) -> list[ClientConnection]:
+    """Open sockets until so many workers have one; return all of them."""
+    opened: list[ClientConnection] = []
+    served: set[int] = set()
+    give_up_at = time.monotonic() + SECONDS
+    while len(served) < workers:
+        assert time.monotonic() < give_up_at, served
+        opened.append(stack.enter_context(site.open(f"async/{len(opened)}/")))
+        served.add(pid_of(opened[-1]))
+    return opened
+
+
+def killed(process: psutil.Process) -> None:
+    """Kill a process and wait until it is gone, whoever has to bury it."""
+    process.kill()
+
+    def is_gone() -> bool:
+        try:
+            # Its first thread may be gone before the others.
+            is_dead = process.status() == psutil.STATUS_ZOMBIE
+            return is_dead and process.num_threads() <= 1
+        except psutil.NoSuchProcess:
+            return True
+
+    wait_until(is_gone)

@@ -1,0 +1,66 @@
+"""Processes that are told to end, or whose master is killed."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+
+import psutil
+import pytest
+
+from tests.servers.servers import (
+    killed,
+    open_on_each_worker,
+    pid_of,
+    wait_until,
+)
+
+pytestmark = [pytest.mark.server, pytest.mark.faults]
+
+SHORT_LEASE = {"HEARTBEAT_SECONDS": 0.2, "LEASE_SECONDS": 1.0}
+
+SERVERS = [
+    ("daphne", 1, ()),
+    ("uvicorn-sansio", 2, ("--workers=2",)),
+]
+
+
+@pytest.mark.parametrize(("server", "workers", "options"), SERVERS)
+def test_server_that_is_told_to_end_leaves_nothing(serve, server, workers, options):
+    site = serve(server, *options)
+    with ExitStack() as stack:
+        opened = open_on_each_worker(site, stack, workers)
+        opened += [stack.enter_context(site.open(f"sync/{n}/")) for n in range(3)]
+        site.settle(len(opened), workers)
+        with site.reader() as status:
+            assert status.get_connections().total == len(opened)
+            site.process.terminate()
+            assert wait_until(lambda: not status.get_workers()) < 2
+            assert status.get_socket_info_summary()["total_sockets"] == 0
+            assert not status.get_connections()
+        site.process.wait(20)
+
+
+@pytest.mark.parametrize("server", ["uvicorn-sansio", "gunicorn-uvicorn"])
+def test_orphans_of_a_killed_master_stay_counted(serve, server):
+    site = serve(server, "--workers=2", socket_status=SHORT_LEASE)
+    with ExitStack() as stack:
+        opened = open_on_each_worker(site, stack, 2)
+        pids = {pid_of(socket) for socket in opened}
+        site.settle(len(opened), 2)
+        killed(psutil.Process(site.process.pid))
+        due = time.monotonic() + SHORT_LEASE["LEASE_SECONDS"]
+        with site.reader() as status:
+
+            def is_reported_later() -> bool:
+                found = status.get_workers()
+                assert {it.worker.pid for it in found} == pids
+                assert sum(it.total_sockets for it in found) == len(opened)
+                now = time.monotonic()
+                return all(now - it.age_seconds > due + 0.1 for it in found)
+
+            wait_until(is_reported_later)
+        # They go on serving, too.
+        opened.append(stack.enter_context(site.open("async/new/")))
+        assert pid_of(opened[-1]) in pids
+        site.eventually_holds(len(opened))

@@ -1,0 +1,200 @@
+"""The clients of the soak, and what they know: who is connected, to what, as whom."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import random
+from collections import Counter
+from collections.abc import Sequence
+
+from tests.soak.client import Client
+from tests.soak.workers import Worker
+
+#: Consumers of the project that is served, and how much of the crowd wants them. The
+#: sync one is dear: it takes a turn on a thread.
+KINDS = {"bare": 12, "async": 7, "sync": 1}
+TYPES = {"bare": "ws_bare", "async": "async_room", "sync": "sync_room"}
+
+ROOMS = 20
+USERS = 150
+
+#: How a handshake that leads to nothing ends, and how often, in a hundred.
+REJECTED, ABANDONED = 2, 2
+#: Of a hundred who come, and of a hundred acts of a consumer that can be told.
+ANONYMOUS, RELABELLED = 30, 10
+
+#: Of a hundred acts, those of anybody; the others are of whoever came last.
+RESTLESS = 4
+
+#: How a connection ends, and how often.
+ENDINGS = {
+    "close": 40,
+    "finish": 20,
+    "reset": 20,
+    "close 4001 enough": 14,
+    "return": 4,
+    "raise": 2,
+}
+
+#: Clients that are about to connect, at the most.
+PENDING = 48
+#: How long a client waits for an answer: a worker may be frozen.
+PATIENCE_SECONDS = 2.0
+#: How long one waits who goes away before the answer.
+ABANDON_SECONDS = 0.002
+
+#: How long those who leave, and those who stay, wait to hear so when all is quiet.
+REST_SECONDS = 30.0
+
+
+@dataclasses.dataclass(eq=False)
+class Visitor:
+    """One connection, as its client knows it."""
+
+    client: Client
+    type: str
+    user_id: str | None
+    labels: dict[str, str]
+    pid: int = 0
+
+
+def arrival(rng: random.Random) -> tuple[Visitor, str]:
+    """Return somebody who wants to connect, and where to."""
+    (kind,) = rng.choices(list(KINDS), list(KINDS.values()))
+    room = f"room-{rng.randrange(ROOMS)}"
+    user_id = None
+    if rng.randrange(100) >= ANONYMOUS:
+        user_id = str(rng.randrange(USERS))
+    query = "" if user_id is None else f"?user={user_id}"
+    client = Client(f"/ws/{kind}/{room}/{query}")
+    return Visitor(client, TYPES[kind], user_id, {"room": room})
+
+
+class Crowd:
+    """Clients that come and go.
+
+    Args:
+        workers: Where to.
+    """
+
+    def __init__(self, workers: Sequence[Worker]) -> None:
+        self._workers = workers
+        self._visitors: list[Visitor] = []
+        self._leaving: set[Client] = set()
+        self._pending: set[asyncio.Task[None]] = set()
+        self._places = asyncio.Semaphore(PENDING)
+        #: What happened: connects, ends by how, handshakes without a connection.
+        self.counts: Counter[str] = Counter()
+
+    @property
+    def connects(self) -> int:
+        return self.counts["connect"]
+
+    @property
+    def disconnects(self) -> int:
+        return sum(n for what, n in self.counts.items() if what.startswith("end: "))
+
+    def visitors(self) -> Sequence[Visitor]:
+        """Return those who are connected."""
+        return [it for it in self._visitors if it.client.is_open]
+
+    # Coming and going.
+
+    async def step(self, rng: random.Random, most: int) -> None:
+        """Let somebody come, go, or be told of something, as chance will have it."""
+        if len(self._visitors) < rng.randrange(most + 1):
+            await self._come(rng)
+        elif self._visitors:
+            self._act(rng)
+        # Whoever is connected hears, and whoever is pending gets on.
+        await asyncio.sleep(0)
+
+    async def _come(self, rng: random.Random) -> None:
+        visitor, worker = arrival(rng), rng.choice(self._workers)
+        seconds = PATIENCE_SECONDS
+        chance = rng.randrange(100)
+        if chance < REJECTED:
+            visitor.client = Client("/ws/async/nowhere/?reject")
+        elif chance < REJECTED + ABANDONED:
+            seconds = ABANDON_SECONDS
+        await self._places.acquire()
+        task = asyncio.create_task(self._connect(visitor, worker, seconds))
+        self._pending.add(task)
+        task.add_done_callback(self._connected)
+
+    async def _connect(self, visitor: Visitor, worker: Worker, seconds: float) -> None:
+        status = await visitor.client.connect(worker.port, seconds)
+        if status == 101:
+            visitor.pid = worker.pid
+            self.counts["connect"] += 1
+            self._visitors.append(visitor)
+        else:
+            self.counts[f"handshake: {status or 'no answer'}"] += 1
+
+    def _connected(self, task: asyncio.Task[None]) -> None:
+        self._pending.discard(task)
+        self._places.release()
+
+    def _act(self, rng: random.Random) -> None:
+        at = self._whose_turn(rng)
+        visitor = self._visitors[at]
+        if visitor.type == TYPES["async"] and rng.randrange(100) < RELABELLED:
+            visitor.client.say("label")
+            visitor.labels["told"] = "yes"
+            self.counts["label"] += 1
+            return
+        # The order does not matter, and the last one is the cheapest to take out.
+        self._visitors[at] = self._visitors[-1]
+        self._visitors.pop()
+        (ending,) = rng.choices(list(ENDINGS), list(ENDINGS.values()))
+        self._end(visitor.client, ending)
+
+    def _whose_turn(self, rng: random.Random) -> int:
+        """Return who acts: seldom one of those who were there first, and stay long."""
+        count = len(self._visitors)
+        first = 0 if rng.randrange(100) < RESTLESS else count // 2
+        return rng.randrange(first, count)
+
+    def _end(self, client: Client, ending: str) -> None:
+        if not client.is_open:
+            # Its worker ended.
+            ending = "by the server"
+        elif ending == "close":
+            client.close()
+        elif ending == "finish":
+            client.finish()
+        elif ending == "reset":
+            client.reset()
+        else:
+            client.say(ending)
+        self.counts[f"end: {ending}"] += 1
+        self._leaving.add(client)
+        client.ended.add_done_callback(lambda _: self._leaving.discard(client))
+
+    # Coming to rest.
+
+    async def come_to_rest(self) -> None:
+        """Wait until every client knows where it is.
+
+        Whoever is told to leave has left, and whoever stays has been answered.
+        """
+        while self._pending:
+            # An error in one of them is one of the soak's own.
+            await asyncio.gather(*self._pending)
+        for client in tuple(self._leaving):
+            await asyncio.wait((client.ended,), timeout=REST_SECONDS)
+            assert client.ended.done(), f"{client} was told to leave, and did not"
+        asked = (it.client.ask("?there") for it in self._visitors)
+        await asyncio.wait_for(asyncio.gather(*asked), REST_SECONDS)
+        for visitor in tuple(self._visitors):
+            if not visitor.client.is_open:
+                self._visitors.remove(visitor)
+                self._end(visitor.client, "by the server")
+
+    async def leave(self) -> None:
+        """Let everybody go."""
+        for visitor in self._visitors:
+            self._end(visitor.client, "close")
+        self._visitors.clear()
+        await self.come_to_rest()

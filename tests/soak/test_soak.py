@@ -1,0 +1,89 @@
+"""A short soak, and that a soak finds what it is there to find."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+
+import pytest
+
+from tests.redis_servers.server import program
+from tests.soak.faults import FAULTS
+from tests.soak.schedule import Round
+from tests.soak.truth import Truth, differences
+from tests.source import ROOT
+
+#: The machine may be busy with other tests.
+OPTIONS = (
+    "--workers=2",
+    "--round-connections=150",
+    "--round-faults=3",
+    "--patience=30",
+)
+
+
+def soak(*options: str) -> str:
+    """Run a soak of some hundred connections; return what it prints."""
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.soak", "--connections=300", *OPTIONS, *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout
+    return run.stdout
+
+
+@pytest.mark.redis
+@pytest.mark.faults
+@pytest.mark.server
+def test_answers_from_redis_are_the_clients_own_truth_once_the_faults_are_over():
+    program()
+    assert "| differences | 0 |" in soak("--seed=3")
+
+
+@pytest.mark.faults
+@pytest.mark.server
+def test_answers_from_a_file_are_the_clients_own_truth_once_the_faults_are_over():
+    assert "| differences | 0 |" in soak("--seed=3", "--backend=sqlite")
+
+
+def truth(*connections: tuple[str, str | None, int]) -> Truth:
+    records = Counter((kind, user, frozenset(), pid) for kind, user, pid in connections)
+    return Truth(records, "host", frozenset())
+
+
+def test_answer_without_a_connection_that_is_open_is_different():
+    assert not list(differences(truth(), ()))
+    found = "\n".join(differences(truth(("ws_bare", "7", 1)), ()))
+    for what in (
+        "total_sockets",
+        "online_user_ids",
+        "has_listeners",
+        "list: 1 missing",
+    ):
+        assert what in found
+
+
+def test_worker_that_cannot_be_asked_is_a_difference():
+    # Nobody listens on a port of that number.
+    assert "worker at 1" in "\n".join(differences(truth(), (1,)))
+
+
+def test_round_is_the_same_whenever_it_is_planned():
+    names = list(FAULTS["redis"])
+    first, again = (Round.planned(5, 7, 100, 3, names) for _ in range(2))
+    assert first == again
+    assert first != Round.planned(6, 7, 100, 3, names)
+
+
+def test_every_fault_has_as_many_turns_alone_or_with_others():
+    names = list(FAULTS["redis"])
+    # In three rounds there are nine faults.
+    numbers = range(3 * len(names))
+    rounds = [Round.planned(1, number, 100, 3, names) for number in numbers]
+    turns = Counter(it.name for round_ in rounds for it in round_.faults)
+    assert turns == dict.fromkeys(names, 9)
+    assert {len(round_.faults) for round_ in rounds} == {1, 3, 5}

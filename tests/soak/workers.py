@@ -1,0 +1,109 @@
+"""The workers: uvicorn processes, each on a port of its own, which it keeps."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tests.redis_servers.server import free_port
+from tests.servers.servers import Site
+
+READY_SECONDS = 60.0
+END_SECONDS = 20.0
+POLL_SECONDS = 0.05
+
+SERVER = (
+    *("uvicorn", "--host=127.0.0.1", "--log-level=warning", "--ws=websockets-sansio"),
+    # A consumer that hangs would be a finding of its own, and must not stop the soak.
+    "--timeout-graceful-shutdown=5",
+)
+
+
+class Worker:
+    """One process that serves WebSockets, and those that take its place.
+
+    Args:
+        directory: For what it writes.
+        socket_status: Its ``SOCKET_STATUS``.
+    """
+
+    def __init__(self, directory: Path, socket_status: dict[str, Any]) -> None:
+        self.port = free_port()
+        self._directory = directory
+        self._socket_status = socket_status
+        self._site: Site | None = None
+        #: Whoever does something to it holds this, so that faults take turns.
+        self.lock = asyncio.Lock()
+
+    async def __aenter__(self) -> Worker:
+        try:
+            await self.start()
+        except BaseException:
+            self.kill()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+
+    @property
+    def site(self) -> Site:
+        assert self._site is not None
+        return self._site
+
+    @property
+    def pid(self) -> int:
+        return self.site.process.pid
+
+    def complaints(self) -> list[str]:
+        """Return what it has said of this package, warnings left out."""
+        return [
+            line
+            for line in self.site.complaints()
+            if not line.startswith("WARNING django_socket_status:")
+        ]
+
+    async def start(self) -> None:
+        """Start it, and return when it listens."""
+        self._site = Site(
+            (*SERVER, f"--port={self.port}", "tests.soak.site:application"),
+            self._directory,
+            python=(),
+            socket_status=self._socket_status,
+            environment={"DJANGO_SETTINGS_MODULE": "tests.soak.settings"},
+        )
+        self._site.port = self.port
+        await asyncio.wait_for(self._until_it_listens(), READY_SECONDS)
+
+    async def _until_it_listens(self) -> None:
+        while True:
+            assert self.site.process.poll() is None, self.site.stderr
+            with contextlib.suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", self.port)
+                writer.close()
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def terminate(self) -> None:
+        """End it as a supervisor does."""
+        self.site.process.terminate()
+        await asyncio.to_thread(self.site.process.wait, END_SECONDS)
+
+    def kill(self) -> None:
+        if self._site is not None:
+            self._site.kill()
+
+    def freeze(self) -> None:
+        self.site.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.site.process.send_signal(signal.SIGCONT)

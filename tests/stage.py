@@ -1,0 +1,45 @@
+"""Copy the suite, and what it reads, to a directory that does not hold the package.
+
+``python tests/stage.py DIRECTORY`` is how tox makes sure that the tests import the
+installed wheel: from the checkout itself, Python would find the package beside them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+STAGED = (
+    "CHANGELOG.md",
+    "README.md",
+    "benchmarks",
+    "conftest.py",
+    "docs",
+    "example_project",
+    "package.json",
+    "pyproject.toml",
+    "tests",
+)
+
+LEFT_OUT = ("__pycache__", "_build", "db.sqlite3*", "node_modules")
+
+
+def stage(directory: Path) -> None:
+    """Fill ``directory`` anew."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(parents=True)
+    ignore = shutil.ignore_patterns(
+        "__pycache__", "_build", "db.sqlite3*", "node_modules"
+    )
+    for source in map(ROOT.joinpath, STAGED):
+        if source.is_dir():
+            shutil.copytree(source, directory / source.name, ignore=ignore)
+        elif source.exists():
+            shutil.copy(source, directory)
+
+
+if __name__ == "__main__":
+    stage(Path(sys.argv[1]))

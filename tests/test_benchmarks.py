@@ -1,0 +1,147 @@
+"""Every benchmark runs; what it measures is judged by people, on a quiet machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.__main__ import NAMES
+from benchmarks.results import Goal, Row, as_table
+from benchmarks.rounds import Comparison, take_turns
+from tests.redis_servers.server import program as redis_program
+from tests.source import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.once]
+
+#: Stands in for valgrind, which is not everywhere and slow: a thousand instructions for
+#: each connection, and one for each letter of the contestant's name.
+FAKE_VALGRIND = """\
+#!{python}
+import sys
+*_, name, count = sys.argv
+print("==1== Collected :", 5_000_000 + int(count) * (1000 + len(name)), file=sys.stderr)
+"""
+
+
+def run(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PATH": path or os.environ["PATH"]}
+    environment.pop("DJANGO_SETTINGS_MODULE", None)
+    # Nobody measures in it.
+    environment.pop("PYTHONDEVMODE", None)
+    return subprocess.run(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=110,
+    )
+
+
+def measured(name: str, path: str | None = None) -> list[dict[str, Any]]:
+    done = run(name, "--quick", "--rounds", "1", "--json", path=path)
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, Any]] = json.loads(done.stdout)["rows"]
+    return rows
+
+
+@pytest.fixture
+def fake_valgrind(tmp_path: Path) -> str:
+    script = tmp_path / "valgrind"
+    script.write_text(FAKE_VALGRIND.format(python=sys.executable))
+    script.chmod(0o755)
+    return f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+
+
+WITH_REDIS = {name for name in NAMES if name.startswith(("redis", "million"))}
+ALONE = NAMES.keys() - WITH_REDIS - {"instructions", "live"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *sorted(ALONE),
+        *(pytest.param(name, marks=pytest.mark.redis) for name in sorted(WITH_REDIS)),
+    ],
+)
+def test_benchmark_runs(name):
+    if name in WITH_REDIS:
+        # Skips where there is none.
+        redis_program()
+    rows = measured(name)
+    assert {row["benchmark"] for row in rows} == {name}
+    assert any(row["goal"] for row in rows) or name in ("alternatives", "million")
+
+
+@pytest.mark.server
+def test_benchmark_of_live_push_runs():
+    assert measured("live")
+
+
+def test_instructions_are_those_by_which_two_processes_differ(fake_valgrind):
+    rows = measured("instructions", path=fake_valgrind)
+    added = {row["contestant"]: row["value"] for row in rows}
+    assert added["bare"] == 0
+    assert added["floor"] == len("floor") - len("bare")
+
+
+def test_process_whose_instructions_are_counted_drives_its_contestant():
+    settings = {**os.environ, "DJANGO_SETTINGS_MODULE": "benchmarks.settings"}
+    command = [sys.executable, "-m", "benchmarks.counted"]
+    arguments = ["raw", "churn", "middleware, memory", "3"]
+    subprocess.run([*command, *arguments], cwd=ROOT, env=settings, check=True)
+
+
+def test_instructions_are_left_out_without_valgrind(tmp_path):
+    assert measured("instructions", path=str(tmp_path)) == []
+
+
+def test_name_that_is_no_benchmark_is_refused():
+    done = run("speed")
+    assert done.returncode == 2
+    assert "no benchmark is called 'speed'" in done.stderr
+
+
+def test_comparison_is_made_within_each_round():
+    samples = {"bare": [10.0, 110.0, 20.0], "floor": [12.0, 112.0, 22.0]}
+    samples["ours"] = [11.0, 111.0, 29.0]
+    comparison = Comparison(samples, "bare", "floor")
+    assert comparison.added("floor") == 2.0
+    assert comparison.ratio("ours") == 0.5
+    assert comparison.spread("floor") == (1.0, 1.0)
+
+
+def test_contestants_take_turns_and_the_first_round_does_not_count():
+    calls: list[str] = []
+
+    def contestant(name: str) -> float:
+        calls.append(name)
+        return len(calls)
+
+    measures = {name: lambda name=name: contestant(name) for name in ("a", "b")}
+    samples = take_turns(measures, rounds=3)
+    assert [sorted(calls[i : i + 2]) for i in range(0, 8, 2)] == [["a", "b"]] * 4
+    assert sorted(samples["a"] + samples["b"]) == [3, 4, 5, 6, 7, 8]
+
+
+def test_table_says_whether_a_goal_was_met():
+    row = Row(
+        benchmark="lifecycle",
+        setting="raw",
+        contestant="ours",
+        value=1.0,
+        unit="µs added",
+        ratio=1.4,
+        to="floor",
+        goal=Goal(1.5),
+    )
+    table = as_table([row])
+    assert "1.40 x floor" in table
+    assert table.endswith("<= 1.5 x floor  met")
