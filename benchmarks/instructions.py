@@ -1,0 +1,94 @@
+"""Instructions that tracking adds to the life of one connection.
+
+Counted by callgrind, so that they repeat to a few in a thousand on a busy machine, too.
+A process for each contestant and for each of two numbers of connections: what they
+differ by is what connections cost, without the start of Python and Django. See
+:mod:`benchmarks.counted` for what such a process does.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from benchmarks.options import Options
+from benchmarks.results import Goal, Row
+from benchmarks.rounds import Comparison
+
+__all__ = ["run"]
+
+TRACKING_GOAL = Goal(1.5)
+REPORTING_GOAL = Goal(4.0)
+
+COLLECTED = re.compile(r"Collected : (\d+)")
+
+DOORS = ("middleware", "mixin")
+
+
+def run(options: Options) -> Iterator[Row]:
+    """Compare churn on both bases, and 1,000 held."""
+    if shutil.which("valgrind") is None:
+        print("instructions: valgrind is not installed", file=sys.stderr)
+        return
+    few, more = options.size(500, 5), options.size(3_000, 10)
+    memory = [f"{door}, memory" for door in DOORS]
+    sqlite = [f"{door}, sqlite" for door in DOORS]
+    if options.quick:
+        yield from _compare("raw", "churn", memory[:1], (few, more), None)
+        return
+    yield from _compare("raw", "churn", memory, (few, more), TRACKING_GOAL)
+    yield from _compare("channels", "churn", memory, (few, more), TRACKING_GOAL)
+    # The difference of the two is 1,000, reported at once.
+    yield from _compare("raw", "hold", sqlite, (1_000, 2_000), REPORTING_GOAL)
+
+
+def _compare(
+    base: str, way: str, ours: list[str], counts: tuple[int, int], goal: Goal | None
+) -> Iterator[Row]:
+    names = ["bare", "pass-through", "floor", *ours]
+    few, more = counts
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        jobs = {
+            name: [pool.submit(_count, base, way, name, count) for count in counts]
+            for name in names
+        }
+    totals = {name: [job.result() for job in pair] for name, pair in jobs.items()}
+    samples = {name: [(b - a) / (more - few)] for name, (a, b) in totals.items()}
+    comparison = Comparison(samples, "bare", "floor")
+    for name in names:
+        yield Row(
+            benchmark="instructions",
+            setting=f"{base}, {way}",
+            contestant=name,
+            value=comparison.added(name),
+            unit="added",
+            ratio=comparison.ratio(name),
+            to="floor",
+            goal=goal if name in ours else None,
+        )
+
+
+def _count(base: str, way: str, name: str, count: int) -> int:
+    """Return the instructions of a process that drives so many connections."""
+    command = [
+        "valgrind",
+        "--tool=callgrind",
+        f"--callgrind-out-file={os.devnull}",
+        *(sys.executable, "-m", "benchmarks.counted", base, way, name, str(count)),
+    ]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    found = COLLECTED.search(done.stderr)
+    if done.returncode or found is None:
+        raise RuntimeError(f"{name} failed under valgrind:\n{done.stderr[-2000:]}")
+    return int(found[1])
