@@ -66,8 +66,11 @@ class Descriptions:
         self._endpoints: Sequence[Endpoint] | None = None
         #: By the identity of a class: it may have none but that, if it has no hash.
         self._classes: dict[int, Place] = {}
-        self._paths: dict[tuple[object, ...], Place] = {}
+        #: By the identity of a middleware, and where a connection is below it.
+        self._below: dict[int, dict[object, Place]] = {}
         self._users: dict[int, str] = {}
+        #: Where the users of a class have their primary key.
+        self._key_names: dict[type, str] = {}
 
     def __call__(self, connection: LiveConnection) -> OpenedConnection:
         """Return what a report says of a connection."""
@@ -102,10 +105,10 @@ class Descriptions:
                 kind = bounded_text(choice.type, MAX_TYPE)
             else:
                 kind = self._place(connection.source, scope)[0]
-            key = _key_of(scope.get("user"))
-            if key is None or (type(key) not in _PLAIN_KEYS and not str(key)):
-                return kind, None
-            return kind, True
+            key = self._key_of(scope.get("user"))
+            if type(key) is int or (key is not None and str(key)):
+                return kind, True
+            return kind, None
         except Exception:
             logger.debug("A connection cannot be told in full.", exc_info=True)
             record = self._describe_in_parts(connection, scope)
@@ -133,7 +136,7 @@ class Descriptions:
 
     def _user_id(self, user: object) -> str | None:
         """Return what :func:`user_id_of` does, one object for all of a user."""
-        key = _key_of(user)
+        key = self._key_of(user)
         if type(key) is not int:
             return None if key is None else bounded_user_id(key)
         text = self._users.get(key)
@@ -141,20 +144,36 @@ class Descriptions:
             text = self._users[key] = bounded_user_id(key)
         return text
 
+    def _key_of(self, user: object) -> object:
+        """Return what :func:`_key_of` does, sooner for the classes of a project."""
+        name = self._key_names.get(type(user))
+        if name is not None:
+            return user.__dict__.get(name)
+        # In this order: to ask a lazy object for anything else would evaluate it.
+        if not isinstance(user, LazyObject) and isinstance(user, Model):
+            self._key_names[type(user)] = user._meta.pk.attname
+        return _key_of(user)
+
     def _place(self, source: Any, scope: Mapping[str, Any]) -> Place:
-        key = id(source)
-        place = self._classes.get(key)
+        place = self._classes.get(id(source))
         if place is not None:
             return place
-        asked = key, *map(scope.get, ("path", "root_path", "path_remaining"))
         try:
-            place = self._paths.get(asked)
+            below = self._below[id(source)]
+        except KeyError:
+            below = self._below[id(source)] = {}
+        get = scope.get
+        where: object = get("path")
+        root_path, remaining = get("root_path"), get("path_remaining")
+        if root_path or remaining is not None:
+            where = where, root_path, remaining
+        try:
+            place = below.get(where)
         except TypeError:
             # No text, and no key either.
             return self._find_place(source, scope)
         if place is None:
-            place = self._find_place(source, scope)
-            self._paths[asked] = place
+            place = below[where] = self._find_place(source, scope)
         return place
 
     def _find_place(self, source: Any, scope: Mapping[str, Any]) -> Place:

@@ -215,6 +215,9 @@ class Registry:
             self._ended.add(connection)
             if self.quiet:
                 self.wake()
+            if not self.listened:
+                # Cheapest where it was just in use.
+                connection.scope = None
             return
         try:
             self._fresh.remove(connection)
@@ -314,14 +317,14 @@ class Registry:
         users: Sequence[str],
     ) -> tuple[list[OpenedConnection], list[str]]:
         """Return the records and users of a piece that are counted now."""
-        return (
-            [
-                _as_counted(connection, describe(connection))
-                for connection in connections
-                if connection.counted
-            ],
-            [user for user in users if user in self.users],
-        )
+        records = []
+        for connection in connections:
+            if connection.counted:
+                record = describe(connection)
+                # In this order: who closes says so before it lets go of the scope.
+                if connection.state == OPEN:
+                    records.append(_as_counted(connection, record))
+        return records, [user for user in users if user in self.users]
 
     def _start_over(self, drain: _Drain) -> None:
         """Count what is counted anew, after a drain that was interrupted."""
@@ -331,15 +334,16 @@ class Registry:
 
     def _settle_fresh(self, drain: _Drain) -> None:
         """Count what is new, unless it closed meanwhile: see the module."""
+        counted, numbers = self._counted, self._numbers
         for connection in _taken(self._fresh):
-            if connection in self._counted:
+            if connection in counted:
                 # By a drain that was interrupted right after it.
                 continue
             connection.counted = True
             if connection.state == OPEN:
-                connection.number = next(self._numbers)
+                connection.number = next(numbers)
                 self._count(connection, drain)
-                self._counted[connection] = None
+                counted[connection] = None
                 if self.listened:
                     drain.changes.events.append(_opening(connection, drain))
             else:
@@ -354,38 +358,46 @@ class Registry:
                 self._count(connection, drain)
 
     def _settle_ended(self, drain: _Drain) -> None:
+        counted, changes = self._counted, drain.changes
         for connection in _taken(self._ended):
-            # Not so if the registry was reset, as in the child of a fork.
-            if connection in self._counted:
-                self._forget(connection, drain)
-
-    def _forget(self, connection: LiveConnection, drain: _Drain) -> None:
-        """Take away a counted connection that ended."""
-        self._uncount(connection, drain)
-        del self._counted[connection]
-        connection.counted = False
-        if drain.tally is None:
-            drain.changes.opened.pop(connection.number, None)
-            drain.changes.closed.append(connection.number)
-        if self.listened:
-            record = _as_counted(connection, drain.describe(connection))
-            drain.changes.events.append(_end(connection, record))
-        connection.scope = None
+            if connection not in counted:
+                # The registry was reset meanwhile, as in the child of a fork.
+                continue
+            self._uncount(connection, drain)
+            del counted[connection]
+            connection.counted = False
+            if drain.tally is None:
+                changes.opened.pop(connection.number, None)
+                changes.closed.append(connection.number)
+            if connection.scope is not None:
+                if self.listened:
+                    record = _as_counted(connection, drain.describe(connection))
+                    changes.events.append(_end(connection, record))
+                connection.scope = None
 
     def _count(self, connection: LiveConnection, drain: _Drain) -> None:
+        record: OpenedConnection | None = None
         user: str | Literal[True] | None
         if drain.tally is not None:
             kind, user = drain.tally(connection)
-            connection.counted_user = user
-            connection.counted_type = self._count_type(kind)
         else:
             record = drain.describe(connection)
-            connection.counted_user = user = record.user_id
-            connection.counted_type = kind = self._count_type(record.type)
+            kind, user = record.type, record.user_id
+        counts = self.counts
+        if kind in counts:
+            counts[kind] += 1
+        elif len(counts) < MAX_TYPES:
+            counts[kind] = 1
+        else:
+            kind = OTHER_TYPE
+            counts[kind] = counts.get(kind, 0) + 1
+        connection.counted_type = kind
+        connection.counted_user = user
+        drain.changes.recounted = True
+        if record is not None:
             if record.type is not kind:
                 record = record._replace(type=kind)
             drain.changes.opened[record.number] = record
-        drain.changes.recounted = True
         if user is None:
             self.anonymous += 1
         elif user is not True:
@@ -393,23 +405,23 @@ class Registry:
             self.users[user] = count + 1
             drain.users.setdefault(user, count)
 
-    def _count_type(self, kind: str) -> str:
-        """Count one more of a type; return the type that it is counted as."""
-        counts = self.counts
-        if kind not in counts and len(counts) >= MAX_TYPES:
-            kind = OTHER_TYPE
-        counts[kind] = counts.get(kind, 0) + 1
-        return kind
-
     def _uncount(self, connection: LiveConnection, drain: _Drain) -> None:
         drain.changes.recounted = True
-        _take_one(self.counts, connection.counted_type)
+        kind, counts = connection.counted_type, self.counts
+        if counts[kind] > 1:
+            counts[kind] -= 1
+        else:
+            del counts[kind]
         user = connection.counted_user
         if user is None:
             self.anonymous -= 1
         elif user is not True:
-            drain.users.setdefault(user, self.users[user])
-            _take_one(self.users, user)
+            count = self.users[user]
+            drain.users.setdefault(user, count)
+            if count > 1:
+                self.users[user] = count - 1
+            else:
+                del self.users[user]
 
     def _settle_users(self, drain: _Drain) -> None:
         for user, count in drain.users.items():
@@ -450,13 +462,6 @@ def _as_counted(
     if record.type == kind and record.user_id == user:
         return record
     return record._replace(type=kind, user_id=user)
-
-
-def _take_one(counts: dict[str, int], key: str) -> None:
-    if counts[key] == 1:
-        del counts[key]
-    else:
-        counts[key] -= 1
 
 
 def _opening(connection: LiveConnection, drain: _Drain) -> Event:

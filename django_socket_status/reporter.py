@@ -187,9 +187,9 @@ class Reporter:
         with contextlib.suppress(queue.Empty):
             signal.get(timeout=self._seconds_to_heartbeat())
             self._ending.wait(get_settings().report_interval_seconds)
-        with contextlib.suppress(queue.Empty):
-            while True:
-                signal.get_nowait()
+        # By nobody else, after a reset: then what is left here is nobody's.
+        while not signal.empty():
+            signal.get_nowait()
 
     def _seconds_to_heartbeat(self) -> float | None:
         """Return how long there is nothing to do; ``None``: until a socket opens."""
@@ -395,9 +395,10 @@ class Reporter:
             self._lock.release()
 
     def _drain_unreported(self) -> None:
-        if self._drain():
-            # What was drained here is in no report.
-            self._owes_all = True
+        # What is drained here is in no report, also if that is interrupted.
+        owed, self._owes_all = self._owes_all, True
+        if not self._drain():
+            self._owes_all = owed
         if self._registry.counts:
             self._used_at = self._clock()
 

@@ -191,7 +191,11 @@ class Connection(LiveConnection):
             kind = None
         accepts = kind == "websocket.accept" and self.state == HANDSHAKE
         if accepts:
-            self._open()
+            if self.ask is not None:
+                self._choose()
+            self.opened_at = time()
+            self.state = OPEN
+            registry.opened(self)
         elif kind == "websocket.close":
             self._end("server", message)
         elif kind == "websocket.http.response.start":
@@ -206,13 +210,6 @@ class Connection(LiveConnection):
             if accepts:
                 self._fail(accepts=True)
             raise
-
-    def _open(self) -> None:
-        if self.ask is not None:
-            self._choose()
-        self.opened_at = time()
-        self.state = OPEN
-        registry.opened(self)
 
     def _fail(self, *, accepts: bool) -> None:
         if not accepts:

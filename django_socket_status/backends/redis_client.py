@@ -8,6 +8,7 @@ comes out as :exc:`~django_socket_status.exceptions.BackendError`, without a pas
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -228,6 +229,7 @@ def _without(secrets: Iterable[str], text: str) -> str:
     return text
 
 
+@functools.lru_cache(maxsize=64)
 def digest(script: str) -> str:
     """Return the name by which Redis knows a script."""
     # SHA-1 because Redis says so: https://redis.io/docs/latest/commands/evalsha/

@@ -34,6 +34,9 @@ MAX_PLACES = 1000
 #: number and record of those that came.
 Change = tuple[int, list[int], list[int | bytes]]
 
+#: What says that nothing concerns single connections: every section is empty.
+NO_SECTIONS = (0,) * 7
+
 
 class _Places(dict[Place, int]):
     """Each place's index in the table that Redis has of them, in order."""
@@ -85,11 +88,19 @@ class Ledger:
         """Return whether so many users are too many for the sets that hold them."""
         return self.is_whole and outgrows(users, parts_of(self.generation))
 
-    def sections(self, report: Report, now: float, project: str) -> list[Any]:
+    def sections(self, report: Report, now: float, project: str) -> Sequence[Any]:
         """Return what of a report concerns single connections, and take note of it.
 
         As the script reads it: each section begins with the number of its words.
+
+        Args:
+            report: What is reported.
+            now: Seconds that never go back.
+            project: Names the project; only a full report tells it.
         """
+        if self._continues_with_counts(report):
+            self.sequence = report.sequence
+            return NO_SECTIONS
         known = len(self.places)
         self.had_buckets = bool(self.buckets)
         changes: dict[int, Change] = {}
@@ -116,6 +127,17 @@ class Ledger:
             *_counted(self._marks(kept)),
             *_counted(self._facts(report, known, project)),
         ]
+
+    def _continues_with_counts(self, report: Report) -> bool:
+        """Return whether nothing of a report concerns single connections."""
+        return self.is_whole and not (
+            self.rotation
+            or report.full
+            or report.opened
+            or report.closed
+            or report.users_joined
+            or report.users_left
+        )
 
     def _take_closed(self, closed: Sequence[int], changes: dict[int, Change]) -> None:
         """Add the numbers that left."""

@@ -68,7 +68,8 @@ class Writer:
         # Whatever happens now: it is not known to continue anything until it did.
         self._ledgers.pop(worker_id, None)
         replaces = report.full and self._replaces_lost()
-        sections = ledger.sections(report, time.monotonic(), this_project())
+        project = this_project() if report.full else ""
+        sections = ledger.sections(report, time.monotonic(), project)
         if ledger.is_full:
             return False
         self._sent[worker_id] = report.sequence
