@@ -10,7 +10,7 @@ import functools
 import logging
 import sys
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 from django.conf import settings
@@ -31,7 +31,7 @@ from django_socket_status.endpoints import (
 )
 from django_socket_status.naming import NAMELESS
 from django_socket_status.records import OpenedConnection
-from django_socket_status.registry import Choice, LiveConnection
+from django_socket_status.registry import Choice, LiveConnection, Told
 
 __all__ = ["Descriptions", "describe", "user_id_of"]
 
@@ -66,8 +66,8 @@ class Descriptions:
         self._endpoints: Sequence[Endpoint] | None = None
         #: By the identity of a class: it may have none but that, if it has no hash.
         self._classes: dict[int, Place] = {}
-        #: By the identity of a middleware, and where a connection is below it.
-        self._below: dict[int, dict[object, Place]] = {}
+        #: By the identity of a class or a middleware, and by path.
+        self._paths: dict[int, dict[object, Place]] = {}
         self._users: dict[int, str] = {}
         #: Where the users of a class have their primary key.
         self._key_names: dict[type, str] = {}
@@ -96,23 +96,29 @@ class Descriptions:
             logger.debug("A connection cannot be described in full.", exc_info=True)
             return self._describe_in_parts(connection, scope)
 
-    def tally(self, connection: LiveConnection) -> tuple[str, Literal[True] | None]:
-        """Return the type of a connection, and whether somebody is signed in."""
-        scope = connection.scope or _NOTHING
-        choice = connection.choice
-        try:
-            if choice is not None and choice.type:
-                kind = bounded_text(choice.type, MAX_TYPE)
-            else:
-                kind = self._place(connection.source, scope)[0]
-            key = self._key_of(scope.get("user"))
-            if type(key) is int or (key is not None and str(key)):
-                return kind, True
-            return kind, None
-        except Exception:
-            logger.debug("A connection cannot be told in full.", exc_info=True)
-            record = self._describe_in_parts(connection, scope)
-            return record.type, None if record.user_id is None else True
+    def tally(self, connections: Iterable[LiveConnection]) -> Iterator[Told]:
+        """Tell of each connection its type, and whether somebody is signed in."""
+        classes, key_names = self._classes, self._key_names
+        signed_in: Literal[True] | None
+        for connection in connections:
+            scope = connection.scope or _NOTHING
+            try:
+                source, choice = connection.source, connection.choice
+                if choice is not None and choice.type:
+                    kind = bounded_text(choice.type, MAX_TYPE)
+                else:
+                    kind = (classes.get(id(source)) or self._at(source, scope))[0]
+                user = scope.get("user")
+                name = key_names.get(type(user))
+                key = user.__dict__.get(name) if name else self._key_of(user)
+                known = type(key) is int or (key is not None and str(key))
+                signed_in = True if known else None
+            except Exception:
+                logger.debug("A connection cannot be told in full.", exc_info=True)
+                record = self._describe_in_parts(connection, scope)
+                kind = record.type
+                signed_in = None if record.user_id is None else True
+            yield connection, kind, signed_in
 
     def _describe_in_parts(
         self, connection: LiveConnection, scope: Mapping[str, Any]
@@ -155,25 +161,23 @@ class Descriptions:
         return _key_of(user)
 
     def _place(self, source: Any, scope: Mapping[str, Any]) -> Place:
-        place = self._classes.get(id(source))
-        if place is not None:
-            return place
-        try:
-            below = self._below[id(source)]
-        except KeyError:
-            below = self._below[id(source)] = {}
+        return self._classes.get(id(source)) or self._at(source, scope)
+
+    def _at(self, source: Any, scope: Mapping[str, Any]) -> Place:
+        """Return the place of a connection whose class alone does not tell it."""
         get = scope.get
         where: object = get("path")
         root_path, remaining = get("root_path"), get("path_remaining")
         if root_path or remaining is not None:
             where = where, root_path, remaining
         try:
-            place = below.get(where)
+            return self._paths[id(source)][where]
+        except KeyError:
+            place = self._find_place(source, scope)
+            self._paths.setdefault(id(source), {})[where] = place
         except TypeError:
             # No text, and no key either.
-            return self._find_place(source, scope)
-        if place is None:
-            place = below[where] = self._find_place(source, scope)
+            place = self._find_place(source, scope)
         return place
 
     def _find_place(self, source: Any, scope: Mapping[str, Any]) -> Place:

@@ -22,7 +22,14 @@ import collections
 import contextlib
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from typing import Any, Literal, NamedTuple
 
 from django_socket_status.bounds import MAX_TYPES
@@ -148,8 +155,11 @@ class Changes:
 
 
 Describe = Callable[[LiveConnection], OpenedConnection]
-#: Tells the type of a connection, and ``True`` if somebody is signed in, else ``None``.
-Tally = Callable[[LiveConnection], tuple[str, Literal[True] | None]]
+#: A connection, its type, and the user: ``None`` for nobody, ``True`` for somebody who
+#: is not told by name.
+Told = tuple[LiveConnection, str, str | Literal[True] | None]
+#: Tells of each connection in turn what is counted.
+Tally = Callable[[Iterable[LiveConnection]], Iterator[Told]]
 
 
 @dataclasses.dataclass(slots=True)
@@ -289,9 +299,7 @@ class Registry:
         For another backend, before everything is reported to it.
         """
         drain = _Drain(describe, tally)
-        for connection in self._counted:
-            self._uncount(connection, drain)
-            self._count(connection, drain)
+        self._count(self._uncounted(self._counted, drain), drain)
 
     def pieces(
         self, size: int
@@ -329,11 +337,16 @@ class Registry:
     def _start_over(self, drain: _Drain) -> None:
         """Count what is counted anew, after a drain that was interrupted."""
         self.counts, self.users, self.anonymous = {}, {}, 0
-        for connection in self._counted:
-            self._count(connection, drain)
+        self._count(self._counted, drain)
 
     def _settle_fresh(self, drain: _Drain) -> None:
-        """Count what is new, unless it closed meanwhile: see the module."""
+        self._count(self._newly_open(drain), drain)
+
+    def _newly_open(self, drain: _Drain) -> Iterator[LiveConnection]:
+        """Yield what is new, to be counted, unless it closed meanwhile: see the module.
+
+        In :attr:`_counted` once it was counted: who asks for the next one has done so.
+        """
         counted, numbers = self._counted, self._numbers
         for connection in _taken(self._fresh):
             if connection in counted:
@@ -342,7 +355,7 @@ class Registry:
             connection.counted = True
             if connection.state == OPEN:
                 connection.number = next(numbers)
-                self._count(connection, drain)
+                yield connection
                 counted[connection] = None
                 if self.listened:
                     drain.changes.events.append(_opening(connection, drain))
@@ -352,10 +365,17 @@ class Registry:
                 self.missed(connection)
 
     def _settle_altered(self, drain: _Drain) -> None:
-        for connection in _taken(self._altered):
-            if connection in self._counted and connection.state == OPEN:
+        altered = (it for it in _taken(self._altered) if it.state == OPEN)
+        self._count(self._uncounted(altered, drain), drain)
+
+    def _uncounted(
+        self, connections: Iterable[LiveConnection], drain: _Drain
+    ) -> Iterator[LiveConnection]:
+        """Yield those that were counted, to be counted anew."""
+        for connection in connections:
+            if connection in self._counted:
                 self._uncount(connection, drain)
-                self._count(connection, drain)
+                yield connection
 
     def _settle_ended(self, drain: _Drain) -> None:
         counted, changes = self._counted, drain.changes
@@ -375,35 +395,27 @@ class Registry:
                     changes.events.append(_end(connection, record))
                 connection.scope = None
 
-    def _count(self, connection: LiveConnection, drain: _Drain) -> None:
-        record: OpenedConnection | None = None
-        user: str | Literal[True] | None
-        if drain.tally is not None:
-            kind, user = drain.tally(connection)
-        else:
-            record = drain.describe(connection)
-            kind, user = record.type, record.user_id
-        counts = self.counts
-        if kind in counts:
-            counts[kind] += 1
-        elif len(counts) < MAX_TYPES:
-            counts[kind] = 1
-        else:
-            kind = OTHER_TYPE
-            counts[kind] = counts.get(kind, 0) + 1
-        connection.counted_type = kind
-        connection.counted_user = user
-        drain.changes.recounted = True
-        if record is not None:
-            if record.type is not kind:
-                record = record._replace(type=kind)
-            drain.changes.opened[record.number] = record
-        if user is None:
-            self.anonymous += 1
-        elif user is not True:
-            count = self.users.get(user, 0)
-            self.users[user] = count + 1
-            drain.users.setdefault(user, count)
+    def _count(self, connections: Iterable[LiveConnection], drain: _Drain) -> None:
+        """Count connections, one after the other as they come."""
+        counts, changes, users = self.counts, drain.changes, drain.users
+        told = drain.tally(connections) if drain.tally else _records(connections, drain)
+        for connection, kind, user in told:
+            changes.recounted = True
+            if kind in counts:
+                counts[kind] += 1
+            elif len(counts) < MAX_TYPES:
+                counts[kind] = 1
+            else:
+                kind = OTHER_TYPE
+                counts[kind] = counts.get(kind, 0) + 1
+            connection.counted_type = kind
+            connection.counted_user = user
+            if user is None:
+                self.anonymous += 1
+            elif user is not True:
+                count = self.users.get(user, 0)
+                self.users[user] = count + 1
+                users.setdefault(user, count)
 
     def _uncount(self, connection: LiveConnection, drain: _Drain) -> None:
         drain.changes.recounted = True
@@ -450,6 +462,17 @@ def _taken(connections: set[LiveConnection]) -> Iterator[LiveConnection]:
         # Whoever drains may be interrupted: neither the rest is lost nor the one that
         # it was at.
         connections.update(taken)
+
+
+def _records(connections: Iterable[LiveConnection], drain: _Drain) -> Iterator[Told]:
+    """Tell of connections in full, and report them as they were counted then."""
+    for connection in connections:
+        record = drain.describe(connection)
+        yield connection, record.type, record.user_id
+        kind = connection.counted_type
+        if record.type is not kind:
+            record = record._replace(type=kind)
+        drain.changes.opened[record.number] = record
 
 
 def _as_counted(

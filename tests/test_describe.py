@@ -23,7 +23,7 @@ from django_socket_status.bounds import MAX_LABELS, MAX_PATH, MAX_USER_ID
 from django_socket_status.describe import Descriptions, describe, user_id_of
 from django_socket_status.middleware import SocketStatusMiddleware
 from django_socket_status.records import OpenedConnection
-from django_socket_status.registry import Choice, registry
+from django_socket_status.registry import Choice, LiveConnection, registry
 from django_socket_status.tracking import SCOPE_KEY
 from tests.asgi_driver import Server, Socket, scope_of, serve
 
@@ -58,7 +58,13 @@ def tallied(source: Any = CallConsumer, /, **scope: Any) -> tuple[str, object]:
     connection = Socket(source, **scope).connection
     connection.number = 1
     connection.opened_at = 2.0
-    return Descriptions().tally(connection)
+    return tally(Descriptions(), connection)
+
+
+def tally(descriptions: Descriptions, connection: LiveConnection) -> tuple[str, object]:
+    ((told, kind, user),) = descriptions.tally([connection])
+    assert told is connection
+    return kind, user
 
 
 def with_scope(scope: Any, source: Any = CallConsumer) -> OpenedConnection:
@@ -386,7 +392,7 @@ def test_connections_that_are_described_together_are_not_mixed_up(project):
                 connection.number, connection.opened_at = 1, 2.0
                 alone = describe(connection)
                 assert descriptions(connection) == alone
-                assert descriptions.tally(connection) == (alone.type, None)
+                assert tally(descriptions, connection) == (alone.type, None)
 
 
 def test_middleware_in_a_nested_route_knows_the_whole_pattern(project):

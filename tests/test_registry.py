@@ -7,9 +7,9 @@ import dataclasses
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,9 +22,11 @@ from django_socket_status.bounds import MAX_TYPES
 from django_socket_status.records import OpenedConnection
 from django_socket_status.registry import (
     CLOSED,
+    OPEN,
     Choice,
     LiveConnection,
     Registry,
+    Told,
     registry,
 )
 from django_socket_status.tracking import Connection
@@ -232,6 +234,36 @@ def test_pieces_leave_out_who_left_meanwhile(monkeypatch):
         assert registry.still_counted(describe, connections, users) == ([], [])
 
 
+def test_piece_leaves_out_who_closes_as_it_is_described(monkeypatch):
+    monkeypatch.setattr(registry, "wake", lambda: None)
+    socket, other = Socket().open(), Socket(user="1").open()
+    registry.drain(describe)
+    ((connections, users),) = registry.pieces(10)
+
+    def describe_slowly(connection: LiveConnection) -> OpenedConnection:
+        socket.close()
+        return describe(connection)
+
+    records, _ = registry.still_counted(describe_slowly, connections, users)
+    assert [record.user_id for record in records] == ["1"]
+    other.close()
+
+
+@pytest.mark.parametrize("listened", [True, False])
+def test_closing_connection_lets_go_of_its_scope_at_once(monkeypatch, listened):
+    """Unless somebody wants to hear of it, who is told what it was."""
+    monkeypatch.setattr(registry, "wake", lambda: None)
+    registry.listened = listened
+    socket = Socket(user="1").open()
+    registry.drain(describe)
+    socket.close()
+    assert (socket.connection.scope is not None) is listened
+    events = registry.drain(describe).events
+    assert [it.connection.user_id for it in events] == ["1"] * listened
+    assert socket.connection.scope is None
+    assert registry.counts == registry.users == {}
+
+
 def test_events_are_told_only_while_somebody_listens(monkeypatch):
     monkeypatch.setattr(registry, "wake", lambda: None)
     Socket().open().close()
@@ -346,8 +378,8 @@ def test_drain_that_is_interrupted_in_any_step_counts_once(monkeypatch, step, be
 
 
 def test_events_carry_everything_also_while_counts_alone_are_reported(books):
-    def tally(connection: LiveConnection) -> tuple[str, Literal[True] | None]:
-        return "call", True
+    def tally(connections: Iterable[LiveConnection]) -> Iterator[Told]:
+        return ((connection, "call", True) for connection in connections)
 
     socket = Socket(user="1").open()
     socket.label(room=1)
@@ -376,7 +408,8 @@ def test_any_number_of_distinct_values_is_bounded_and_given_back(monkeypatch):
         connection = Connection(CallConsumer, scope, None, None, None)
         labels = {f"label-{number}": str(number)}
         connection.choice = Choice(type=f"type-{number}", added=labels)
-        connection._open()
+        connection.opened_at, connection.state = 1.0, OPEN
+        registry.opened(connection)
         connections.append(connection)
     assert len(registry.drain(describe).opened) == count
     assert registry.counts["call"] == 3

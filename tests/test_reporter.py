@@ -17,7 +17,7 @@ from django.test import override_settings
 from django_socket_status import reporter as reporter_module
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import Report
-from django_socket_status.registry import registry
+from django_socket_status.registry import Changes, Registry, registry
 from django_socket_status.reporter import (
     GRAIN,
     PIECE,
@@ -607,6 +607,26 @@ def test_goodbye_is_said_also_if_a_reader_drained_the_last_change(hand, clock):
         hand.flush()
         clock.advance(HEARTBEAT)
     assert recorder().goodbyes == [this_worker().worker_id]
+
+
+def test_reader_that_is_interrupted_as_it_drains_loses_nothing(hand, monkeypatch):
+    held, other = Socket().open(), Socket().open()
+    hand.flush()
+    held.close()
+
+    def interrupted(self: Registry, *args: object) -> Changes:
+        drain(self, *args)
+        raise KeyboardInterrupt
+
+    drain = Registry.drain
+    with monkeypatch.context() as patch:
+        patch.setattr(Registry, "drain", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            hand.own_snapshot(1)
+    hand.flush()
+    assert recorder().counts == {"call": 1}
+    assert len(recorder().labels) == 1
+    other.close()
 
 
 def test_reader_does_not_wait_longer_than_it_wants_to(hand):
