@@ -41,7 +41,8 @@ def open_sockets(count: int) -> list[Any]:
     # Not before: they need the settings.
     from benchmarks.applications import TrackedEcho
     from benchmarks.drivers import make_scope
-    from django_socket_status.registry import OPEN, registry
+    from django_socket_status.lives import OPEN
+    from django_socket_status.registry import registry
     from django_socket_status.tracking import Connection
 
     opened = []

@@ -29,9 +29,10 @@ from django_socket_status.endpoints import (
     get_endpoints,
     type_for_consumer,
 )
+from django_socket_status.lives import Choice, LiveConnection
 from django_socket_status.naming import NAMELESS
 from django_socket_status.records import OpenedConnection
-from django_socket_status.registry import Choice, LiveConnection, Told
+from django_socket_status.registry import Told
 
 __all__ = ["Descriptions", "describe", "user_id_of"]
 

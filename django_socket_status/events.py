@@ -16,8 +16,8 @@ from collections.abc import Iterator, Sequence
 from django.db import close_old_connections
 
 from django_socket_status.bounds import bounded_text
+from django_socket_status.lives import Event
 from django_socket_status.records import ConnectionRecord
-from django_socket_status.registry import Event
 from django_socket_status.signals import (
     socket_closed,
     socket_opened,

@@ -26,116 +26,27 @@ from collections.abc import (
     Callable,
     Iterable,
     Iterator,
-    Mapping,
-    MutableMapping,
     Sequence,
 )
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
 from django_socket_status.bounds import MAX_TYPES
-from django_socket_status.records import EndedBy, OpenedConnection
+from django_socket_status.lives import (
+    OPEN,
+    Describe,
+    Event,
+    LiveConnection,
+    end_of,
+    life_of,
+)
+from django_socket_status.records import OpenedConnection
 
-__all__ = [
-    "Changes",
-    "Choice",
-    "Ending",
-    "Event",
-    "LiveConnection",
-    "Registry",
-    "registry",
-]
-
-HANDSHAKE, OPEN, CLOSED, REJECTED = range(4)
+__all__ = ["Changes", "Registry", "Told", "registry"]
 
 #: Connections that came and went between two drains and wait to be told of.
 EVENT_LIMIT = 10_000
 
 OTHER_TYPE = "other"
-
-NORMAL_CLOSURE = 1000
-NO_STATUS_RECEIVED = 1005
-
-
-class LiveConnection:
-    """One WebSocket of this process, from its handshake to its end.
-
-    The attributes above the line are written on the socket's path, those below it by
-    the reporter alone.
-    """
-
-    __slots__ = (
-        "choice",
-        "counted",
-        "counted_type",
-        "counted_user",
-        "ending",
-        "number",
-        "opened_at",
-        "scope",
-        "source",
-        "state",
-    )
-
-    scope: MutableMapping[str, Any] | None
-    source: Any
-    """The consumer class, or the middleware, that can tell what this connection is."""
-    state: int
-    opened_at: float
-    choice: Choice | None
-    """What the consumer chose for this very connection; ``None`` for nothing."""
-    ending: tuple[EndedBy, float, Mapping[str, Any] | None]
-    """Who ended it, when, and the message that did; see :class:`Ending`."""
-    # ---
-    counted: bool
-    number: int
-    counted_type: str
-    counted_user: str | Literal[True] | None
-    """``None`` for nobody, ``True`` for somebody who was not told by name."""
-
-
-@dataclasses.dataclass(slots=True)
-class Choice:
-    """A type and labels that go before those of the class and the route."""
-
-    type: str | None = None
-    labels: Mapping[str, str] | None = None
-    """In place of the labels of the route."""
-    added: Mapping[str, str | None] | None = None
-    """Added or changed since, or, as ``None``, taken away."""
-
-
-class Ending(NamedTuple):
-    """How a connection ended."""
-
-    by: EndedBy
-    at: float
-    """Seconds since the epoch."""
-    code: int | None
-    reason: str
-
-    @classmethod
-    def of(cls, connection: LiveConnection) -> Ending:
-        """Return the ending of a connection that was closed."""
-        by, at, message = connection.ending
-        if not isinstance(message, Mapping):
-            return cls(by, at, None, "")
-        # What a missing code means: RFC 6455, section 7.4.1, for a close frame of the
-        # peer (for which Daphne says None), and the ASGI specification for a message.
-        default = NORMAL_CLOSURE if by == "server" else NO_STATUS_RECEIVED
-        code = message.get("code")
-        given = code if isinstance(code, int) and code else default
-        return cls(by, at, given, message.get("reason") or "")
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
-    """Something in the life of a connection that somebody wants to hear of."""
-
-    kind: str
-    """``"opened"``, ``"closed"`` or ``"rejected"``."""
-    connection: OpenedConnection
-    source: Any
-    ending: Ending | None = None
 
 
 @dataclasses.dataclass(slots=True)
@@ -154,7 +65,6 @@ class Changes:
         return self.recounted
 
 
-Describe = Callable[[LiveConnection], OpenedConnection]
 #: A connection, its type, and the user: ``None`` for nobody, ``True`` for somebody who
 #: is not told by name.
 Told = tuple[LiveConnection, str, str | Literal[True] | None]
@@ -282,7 +192,7 @@ class Registry:
         while self._unseen:
             connection = self._unseen.popleft()
             connection.number = next(self._numbers)
-            changes.events += _life(connection, describe)
+            changes.events += life_of(connection, describe)
             connection.scope = None
         self._settle_users(drain)
         if not self._counted:
@@ -392,7 +302,7 @@ class Registry:
             if connection.scope is not None:
                 if self.listened:
                     record = _as_counted(connection, drain.describe(connection))
-                    changes.events.append(_end(connection, record))
+                    changes.events.append(end_of(connection, record))
                 connection.scope = None
 
     def _count(self, connections: Iterable[LiveConnection], drain: _Drain) -> None:
@@ -493,25 +403,6 @@ def _opening(connection: LiveConnection, drain: _Drain) -> Event:
         # Counted without details.
         record = _as_counted(connection, drain.describe(connection))
     return Event(kind="opened", connection=record, source=connection.source)
-
-
-def _life(connection: LiveConnection, describe: Describe) -> Iterator[Event]:
-    """Yield the whole life of a connection that nobody saw."""
-    record = describe(connection)
-    if connection.state == REJECTED:
-        yield Event(kind="rejected", connection=record, source=connection.source)
-        return
-    yield Event(kind="opened", connection=record, source=connection.source)
-    yield _end(connection, record)
-
-
-def _end(connection: LiveConnection, record: OpenedConnection) -> Event:
-    return Event(
-        kind="closed",
-        connection=record,
-        source=connection.source,
-        ending=Ending.of(connection),
-    )
 
 
 #: The registry of this process.

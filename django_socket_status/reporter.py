@@ -33,13 +33,14 @@ from django_socket_status.describe import Descriptions
 from django_socket_status.events import EventThread, somebody_listens
 from django_socket_status.exceptions import BackendError
 from django_socket_status.forks import after_fork
+from django_socket_status.lives import LiveConnection
 from django_socket_status.records import (
     OpenedConnection,
     Report,
     Snapshot,
     WorkerStatus,
 )
-from django_socket_status.registry import Changes, LiveConnection, Registry, registry
+from django_socket_status.registry import Changes, Registry, registry
 from django_socket_status.worker import this_worker
 
 __all__ = ["Reporter", "reporter"]

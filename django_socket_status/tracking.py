@@ -31,16 +31,16 @@ from django_socket_status.bounds import (
     bounded_labels,
     bounded_text,
 )
-from django_socket_status.records import EndedBy
-from django_socket_status.registry import (
+from django_socket_status.lives import (
     CLOSED,
     HANDSHAKE,
     OPEN,
     REJECTED,
     Choice,
     LiveConnection,
-    registry,
 )
+from django_socket_status.records import EndedBy
+from django_socket_status.registry import registry
 
 __all__ = [
     "SCOPE_KEY",

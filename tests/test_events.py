@@ -16,9 +16,9 @@ from django.dispatch import Signal
 from django_socket_status import events
 from django_socket_status.consumers import SocketStatusMixin
 from django_socket_status.events import EventThread, somebody_listens
+from django_socket_status.lives import Ending, Event
 from django_socket_status.middleware import SocketStatusMiddleware
 from django_socket_status.records import ConnectionRecord, OpenedConnection
-from django_socket_status.registry import Ending, Event
 from django_socket_status.reporter import reporter
 from django_socket_status.signals import socket_closed, socket_opened, socket_rejected
 from django_socket_status.testing import isolated_socket_status

@@ -29,6 +29,7 @@ LAYERS = {
         "endpoints",
         "forks",
         "holders",
+        "lives",
         "registry",
         "routes",
     },

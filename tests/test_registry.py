@@ -19,16 +19,9 @@ from hypothesis import strategies as st
 from django_socket_status import registry as registry_module
 from django_socket_status import tracking
 from django_socket_status.bounds import MAX_TYPES
+from django_socket_status.lives import CLOSED, OPEN, Choice, LiveConnection
 from django_socket_status.records import OpenedConnection
-from django_socket_status.registry import (
-    CLOSED,
-    OPEN,
-    Choice,
-    LiveConnection,
-    Registry,
-    Told,
-    registry,
-)
+from django_socket_status.registry import Registry, Told, registry
 from django_socket_status.tracking import Connection
 from tests.asgi_driver import Books, CallConsumer, Socket, open_books
 from tests.examples import as_many_as
@@ -92,7 +85,7 @@ def test_connection_that_is_counted_and_closed_in_one_drain_is_taken_back():
         return describe(connection)
 
     socket.connection.opened_at = 1.0
-    socket.connection.state = registry_module.OPEN
+    socket.connection.state = OPEN
     ours.opened(socket.connection)
     changes = ours.drain(describe_slowly)
     assert changes.opened == {}
