@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections
 from django.utils import translation
 
+from django_socket_status import status
 from django_socket_status.conf import SQLITE_BACKEND
 from django_socket_status.testing import isolated_socket_status, reset_socket_status
 from tests.asgi_driver import own_threads
@@ -71,6 +72,13 @@ def socket_status(tmp_path: Path) -> Iterator[None]:
         BACKEND=SQLITE_BACKEND, OPTIONS={"path": tmp_path / "status"}
     ):
         yield
+
+
+@pytest.fixture(autouse=True)
+def readers_wait_for_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take an answer that comes late for one: not every test is about limits."""
+    monkeypatch.setattr(status.status_reader, "read_seconds", SECONDS)
+    monkeypatch.setattr(status, "FLUSH_SECONDS", SECONDS)
 
 
 @pytest.fixture(autouse=True)

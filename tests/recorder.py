@@ -99,7 +99,11 @@ def calls_in(log: Path) -> list[tuple[str, str, int, dict[str, int]]]:
 
 
 PREAMBLE = """
-import asyncio, os, signal, sys, threading, time
+import asyncio, logging, os, signal, sys, threading, time
+# How long a callback took says how busy the machine was.
+logging.getLogger("asyncio").addFilter(
+    lambda record: not str(record.msg).startswith("Executing %s took")
+)
 from django.conf import settings
 settings.configure(
     INSTALLED_APPS=["django_socket_status"],
@@ -145,7 +149,7 @@ def run_python(script: str, log: Path) -> str:
         start_new_session=True,
     )
     try:
-        output, complaint = process.communicate(timeout=30)
+        output, complaint = process.communicate(timeout=60)
     except subprocess.TimeoutExpired:
         # And the children that it waits for.
         os.killpg(process.pid, signal.SIGKILL)

@@ -41,7 +41,7 @@ def run(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess
         capture_output=True,
         text=True,
         check=False,
-        timeout=110,
+        timeout=580,
     )
 
 

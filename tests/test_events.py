@@ -274,7 +274,7 @@ def test_receiver_that_hangs_delays_neither_a_socket_nor_a_report(connect):
     for socket in held:
         socket.close()
     wait_until(lambda: recorder().counts == {})
-    assert reporter.stop()
+    assert reporter.stop(10)
     go_on.set()
 
 

@@ -80,7 +80,7 @@ def origin(tmp_path_factory) -> Iterator[str]:
 
 def log_in(origin: str, name: str) -> str:
     """Log in as a person does; return the cookies."""
-    with httpx.Client(base_url=origin, follow_redirects=True) as client:
+    with httpx.Client(base_url=origin, follow_redirects=True, timeout=60) as client:
         form = client.get("/accounts/login/").text
         token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', form)[1]
         answer = client.post(
@@ -101,12 +101,12 @@ def open_socket(origin: str, path: str, cookies: str = "") -> ClientConnection:
 
 
 def eventually(
-    origin: str, is_as_expected: Callable[[dict], bool], seconds: float = 15
+    origin: str, is_as_expected: Callable[[dict], bool], seconds: float = 60
 ) -> dict:
     """Ask until the summary is as expected, and return it."""
     give_up_at = time.monotonic() + seconds
     while True:
-        summary = httpx.get(f"{origin}/socket-status/").json()
+        summary = httpx.get(f"{origin}/socket-status/", timeout=60).json()
         if is_as_expected(summary):
             return summary
         assert time.monotonic() < give_up_at, summary
@@ -166,7 +166,7 @@ def test_two_in_a_room_hear_each_other(origin):
 
 @pytest.mark.server
 def test_page_finds_all_that_it_names(origin):
-    with httpx.Client(base_url=origin) as client:
+    with httpx.Client(base_url=origin, timeout=60) as client:
         page = client.get("/")
         assert "curl " + origin in page.text
         named = re.findall(r'(?:src|href)="(/[^"]*)"', page.text)

@@ -164,7 +164,7 @@ with reporter._starting:
         wait_until(lambda: recorder().counts == {"call": 1})
         own.close()
         wait_until(lambda: recorder().counts == {})
-        assert reporter.stop()
+        assert reporter.stop(10)
         os._exit(0)
 assert os.waitpid(pid, 0)[1] == 0
 go_on.set()

@@ -284,7 +284,7 @@ class TestSlow:
         assert slow.closed_with is None
         assert slow.given_up == 2
 
-    async def test_slow_client_does_not_make_memory_grow(self, app, status):
+    async def test_slow_client_does_not_make_memory_grow(self, app, status, clock):
         slow, sound = Visitor(), Visitor()
         async with serving(app, slow, sound):
             await slow.is_told(0)

@@ -433,8 +433,11 @@ class TestRuleOfTheProject:
 
 
 class TestThread:
-    def test_connections_are_closed_after_each_answer_whoever_asks(self, user, opened):
+    def test_connections_are_closed_after_each_answer_whoever_asks(
+        self, user, opened, monkeypatch
+    ):
         """From several event loops at once, as in a process with several of them."""
+        monkeypatch.setattr(listening, "ANSWER_SECONDS", 60.0)
         client = signed_in(user)
         scope = scope_for(client)
 

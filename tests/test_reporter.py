@@ -737,7 +737,7 @@ def test_backend_that_hangs_holds_up_no_socket():
     held += [Socket().open() for _ in range(100)]
     begin_heartbeat()
     # A lock that the reporter holds would stand still for ever here.
-    assert time.process_time() - began < 5
+    assert time.process_time() - began < 60
     assert len(registry._fresh) == 100
     recorder().before = accepting
     go_on.set()
@@ -768,7 +768,7 @@ def test_end_says_goodbye():
     held = Socket().open()
     wait_until(lambda: recorder().counts == {"call": 1})
     (thread,) = reporter_threads()
-    assert reporter.stop()
+    assert reporter.stop(10)
     thread.join(10)
     assert recorder().goodbyes == [this_worker().worker_id]
     assert recorder().counts == {}
@@ -779,7 +779,7 @@ def test_nothing_is_reported_after_the_goodbye():
     """Or a reader would bring back what is about to be gone, for a whole lease."""
     held = Socket().open()
     wait_until(lambda: recorder().counts == {"call": 1})
-    assert reporter.stop()
+    assert reporter.stop(10)
     assert not reporter.flush()
     held.close()
     Socket().open()
@@ -795,7 +795,7 @@ def test_end_does_not_wait_until_changes_are_gathered():
         held = Socket().open()
         assert reporter.flush()
         wait_until(lambda: recorder().counts == {"call": 1})
-        assert reporter.stop()
+        assert reporter.stop(10)
         assert recorder().goodbyes == [this_worker().worker_id]
         held.close()
 
@@ -807,7 +807,7 @@ def test_backend_that_fails_at_the_goodbye_does_not_disturb_the_end(caplog):
     held = Socket().open()
     wait_until(lambda: recorder().counts == {"call": 1})
     recorder().goodbye = fail  # type: ignore[method-assign]
-    assert reporter.stop()
+    assert reporter.stop(10)
     held.close()
 
 
@@ -974,7 +974,7 @@ assert entered.wait(10)
 print(time.monotonic())
 """
     began = float(run_python(script, tmp_path / "log"))
-    assert time.monotonic() - began < reporter_module.GOODBYE_SECONDS + 5
+    assert time.monotonic() - began < reporter_module.GOODBYE_SECONDS + 20
 
 
 def test_process_that_is_interrupted_says_goodbye(tmp_path):

@@ -651,8 +651,10 @@ import django
 from django.conf import settings
 settings.configure(SOCKET_STATUS={"OPTIONS": {"path": sys.argv[1]}})
 django.setup()
+from django_socket_status import status
 from django_socket_status.services import SocketStatusService as service
 from tests.held_sockets import open_socket
+status.status_reader.read_seconds = status.FLUSH_SECONDS = 20
 
 def total():
     return service.get_socket_info_summary()["total_sockets"]

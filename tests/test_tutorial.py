@@ -13,7 +13,6 @@ import os
 import re
 import shlex
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -25,6 +24,7 @@ from typing import IO, Any
 
 import pytest
 
+from tests.redis_servers.server import free_port
 from tests.source import PACKAGE, ROOT
 
 pytestmark = pytest.mark.server
@@ -59,9 +59,7 @@ class Reader:
         self.page = Page()
         self.directory = directory / "site"
         self.directory.mkdir()
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
+        self._port = free_port()
         self._log = (directory / "log").open("wb")
         self._running: list[subprocess.Popen[bytes]] = []
         self._environment = {

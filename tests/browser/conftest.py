@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from tests.redis_servers.server import free_port
 from tests.source import ROOT
 
 try:
@@ -59,7 +59,7 @@ User.objects.create_superuser("ada", password="ada")
 """
 
 
-def wait_for(fact: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_for(fact: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something is so."""
     give_up_at = time.monotonic() + seconds
     while not fact():
@@ -71,9 +71,7 @@ class Site:
     """A site of two uvicorn workers, that can be killed and started again."""
 
     def __init__(self, directory: Path, **environment: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
         self.environment = {
             **os.environ,
@@ -102,7 +100,8 @@ class Site:
 
     def answers(self) -> bool:
         try:
-            return httpx.get(f"{self.origin}/socket-status/").status_code < 500
+            answer = httpx.get(f"{self.origin}/socket-status/", timeout=30)
+            return answer.status_code < 500
         except httpx.HTTPError:
             return False
 
@@ -115,11 +114,16 @@ class Site:
 
     def open(self, path: str = "/ws/call/blue/") -> ClientConnection:
         return connect(
-            f"ws://127.0.0.1:{self.port}{path}", origin=self.origin, proxy=None
+            f"ws://127.0.0.1:{self.port}{path}",
+            origin=self.origin,
+            proxy=None,
+            open_timeout=30,
         )
 
     def total(self) -> int:
-        return httpx.get(f"{self.origin}/socket-status/").json()["total_sockets"]
+        """Return the number of sockets, -1 while there is no answer."""
+        answer = httpx.get(f"{self.origin}/socket-status/", timeout=30).json()
+        return answer.get("total_sockets", -1)
 
 
 @contextlib.contextmanager

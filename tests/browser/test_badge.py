@@ -107,7 +107,9 @@ def strict(
 def test_nothing_breaks_the_strictest_policy(
     strict: Site, visit: Visits, path: str
 ) -> None:
-    policy = httpx.get(f"{strict.origin}{path}").headers["Content-Security-Policy"]
+    policy = httpx.get(f"{strict.origin}{path}", timeout=30).headers[
+        "Content-Security-Policy"
+    ]
     assert "strict-dynamic" in policy
     assert "unsafe" not in policy
     seen = visit(f"{strict.origin}{path}")
@@ -123,7 +125,7 @@ def test_names_with_hashes_alone_are_enough(
     directory = tmp_path_factory.mktemp("hashed")
     with serving(directory, DJANGO_SETTINGS_MODULE=module) as site:
         plain = f"{site.origin}/static/django_socket_status/socket-status.js"
-        assert httpx.get(plain).status_code == 404
+        assert httpx.get(plain, timeout=30).status_code == 404
         seen = visit(f"{site.origin}/mapped/")
         with site.open():
             seen.says("1 live")
