@@ -26,7 +26,7 @@ from django_socket_status.exceptions import StatusUnavailableError
 from tests.faults.load import Load, Waits
 from tests.faults.redis_scenes import STAGES, Scene
 from tests.faults.watching import Sample, Watch
-from tests.servers.servers import Site, serving, wait_until
+from tests.servers.servers import READ_LIMIT, Site, serving, wait_until
 
 SERVERS: dict[str, tuple[int, tuple[str, ...]]] = {
     "uvicorn-sansio": (2, ("--workers=2", "--log-level=warning")),
@@ -147,7 +147,7 @@ def run(fault: str, server: str) -> Row:
         given: dict[str, Any] = {
             "python": (),
             "quiet": False,
-            "environment": dict(scene.environment),
+            "environment": {**READ_LIMIT, **scene.environment},
             "socket_status": {
                 **SETTINGS,
                 "OPTIONS": {"timeout_seconds": TIMEOUT_SECONDS, **scene.options},

@@ -20,7 +20,7 @@ CHURN_SECONDS = 4
 FAULT_SECONDS = 0.4
 MOST_SOCKETS = 40
 
-SETTINGS = {"HEARTBEAT_SECONDS": 0.2, "LEASE_SECONDS": 1.0}
+SETTINGS = {"HEARTBEAT_SECONDS": 0.2, "LEASE_SECONDS": 4.0}
 
 
 def faults(site: Site, rng: random.Random) -> Iterator[str]:

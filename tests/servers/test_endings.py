@@ -17,7 +17,7 @@ from tests.servers.servers import SECONDS, Site, answer_of, serving, wait_until
 pytestmark = pytest.mark.server
 
 #: After so many seconds without a client, Daphne cancels what still runs.
-DAPHNE = ("daphne", "--application-close-timeout=1")
+DAPHNE = ("daphne", "--application-close-timeout=4")
 UVICORN = (("uvicorn-sansio",), ("uvicorn-wsproto",))
 
 #: The code of a client that left without a close frame.

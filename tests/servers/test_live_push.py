@@ -141,12 +141,12 @@ def test_what_clients_say_and_how_they_leave_hurts_nobody(site):
 
 def test_handshake_is_quick_while_sync_consumers_are_busy(site):
     with ExitStack() as stack:
-        busy = [stack.enter_context(site.open(f"sync/{n}/")) for n in range(3)]
+        busy = [stack.enter_context(site.open(f"sync/{n}/")) for n in range(2)]
         for client in busy:
-            client.send("sleep 1")
+            client.send("sleep 8")
         with listeners(site, 1) as (listener,):
             listener.hears()
-        # They take turns: the last of them is busy for three seconds.
+        # They take turns: the last of them is busy for sixteen seconds.
         answers = [still_silent(client) for client in busy]
         assert any(answers)
         for client, is_silent in zip(busy, answers, strict=True):
@@ -172,7 +172,7 @@ def test_change_in_one_worker_is_heard_in_another(tmp_path):
             assert listener.hears() == 0
         took = [time_to_be_heard(site, made) for _ in range(3)]
         # A machine that is busy is slow now and then, and not each time.
-        assert min(took) < 1
+        assert min(took) < 5
 
 
 def time_to_be_heard(site: Site, made: list[Listener]) -> float:
@@ -193,7 +193,7 @@ def test_listeners_keep_a_server_from_ending_for_less_than_a_second(tmp_path, se
     assert any(
         time_to_end(server, tmp_path / f"with{number}", LISTENERS)
         < time_to_end(server, tmp_path / f"without{number}", 0) + 1
-        for number in range(3)
+        for number in range(6)
     )
 
 
@@ -248,7 +248,7 @@ def test_client_that_never_reads_is_dropped_and_costs_no_memory(hasty, server):
             changes += 2
             return (site.directory / "dismissed-4408").exists()
 
-        wait_until(change_until_it_is_dropped)
+        wait_until(change_until_it_is_dropped, 60)
         received = everything(slow)
         before = memory(process)
         for _ in range(20):

@@ -10,8 +10,8 @@ pytestmark = pytest.mark.server
 
 #: Servers ping, and give up on whoever does not answer.
 SERVERS = {
-    "daphne": ("--ping-interval=1", "--ping-timeout=2"),
-    "uvicorn-sansio": ("--ws-ping-interval=0.5", "--ws-ping-timeout=0.5"),
+    "daphne": ("--ping-interval=1", "--ping-timeout=10"),
+    "uvicorn-sansio": ("--ws-ping-interval=0.5", "--ws-ping-timeout=5"),
 }
 
 

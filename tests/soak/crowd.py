@@ -43,6 +43,9 @@ PENDING = 48
 PATIENCE_SECONDS = 2.0
 #: How long one waits who goes away before the answer.
 ABANDON_SECONDS = 0.002
+#: How long one keeps its place who was refused: nobody may be there for a while, and a
+#: round has only so many steps.
+REFUSED_SECONDS = 0.05
 
 #: How long those who leave, and those who stay, wait to hear so when all is quiet.
 REST_SECONDS = 30.0
@@ -131,6 +134,8 @@ class Crowd:
             self._visitors.append(visitor)
         else:
             self.counts[f"handshake: {status or 'no answer'}"] += 1
+        if not status:
+            await asyncio.sleep(REFUSED_SECONDS)
 
     def _connected(self, task: asyncio.Task[None]) -> None:
         self._pending.discard(task)

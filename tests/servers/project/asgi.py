@@ -12,6 +12,7 @@ http = get_asgi_application()
 
 from django_socket_status.middleware import SocketStatusMiddleware  # noqa: E402
 from django_socket_status.routing import websocket_urlpatterns  # noqa: E402
+from django_socket_status.status import status_reader  # noqa: E402
 from tests.servers.project import diary  # noqa: E402
 from tests.servers.project.consumers import (  # noqa: E402
     AsyncRoomConsumer,
@@ -21,6 +22,8 @@ from tests.servers.project.consumers import (  # noqa: E402
 
 if file := os.environ.get("PROJECT_DIARY"):
     diary.keep(file)
+if seconds := os.environ.get("PROJECT_READ_SECONDS"):
+    status_reader.read_seconds = float(seconds)
 
 application = ProtocolTypeRouter(
     {

@@ -22,10 +22,10 @@ from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 from django_socket_status.consumers import SocketStatusMixin
 
 TICK_SECONDS = 0.02
-#: Several heartbeats' worth; a server must be able to end.
-PUSHES = 200
+#: Several heartbeats' worth, and more than Daphne waits; a server must be able to end.
+PUSHES = 400
 #: Longer than a client takes to go away.
-SLOW_SECONDS = 0.3
+SLOW_SECONDS = 2.0
 
 
 class ToldToRaiseError(Exception):

@@ -13,7 +13,7 @@ from django_socket_status import hub, live
 
 hub.TICK_SECONDS = 0.01
 hub.ACCESS_SECONDS = 0.05
-hub.SLOW_SECONDS = live.SLOW_SECONDS = 2.0
+hub.SLOW_SECONDS = live.SLOW_SECONDS = 8.0
 
 dismiss = hub.Listener.dismiss
 
