@@ -15,7 +15,7 @@ import pytest
 
 from django_socket_status.backends.redis import RedisBackend
 from django_socket_status.testing import Clock
-from tests.redis_servers.cluster import Cluster, cluster
+from tests.redis_servers.cluster import PATIENT, Cluster, cluster
 from tests.redis_servers.sentinel import Sentinels, sentinels
 from tests.redis_servers.server import RedisServer, free_port
 
@@ -37,6 +37,10 @@ def new_prefix() -> str:
     return f"test-{os.getpid()}-{next(_numbers)}"
 
 
+#: Of a backend, where its limit is not what a test is about.
+PATIENT_SECONDS = 20.0
+
+
 @pytest.fixture(scope="session")
 def shared_redis() -> Iterator[RedisServer]:
     """Run a server that no test may stop, flush or configure."""
@@ -47,14 +51,15 @@ def shared_redis() -> Iterator[RedisServer]:
 @pytest.fixture(scope="session")
 def shared_cluster() -> Iterator[Cluster]:
     """Run three masters that no test may stop or flush."""
-    with cluster(3) as nodes:
+    with cluster(3, *PATIENT) as nodes:
         yield nodes
 
 
 @pytest.fixture(scope="session")
 def shared_sentinels() -> Iterator[Sentinels]:
     """Run a master, a replica and a Sentinel that no test may stop or flush."""
-    with sentinels() as service:
+    # Nobody is down there, and who is slow must not be taken for it.
+    with sentinels(down_after_ms=60_000) as service:
         yield service
 
 
@@ -74,7 +79,12 @@ def make_redis(
             if "url" not in options and "sentinels" not in options:
                 server = server or request.getfixturevalue("shared_redis")
                 options["url"] = server.url
-            given = {"prefix": redis_prefix, "clock": clock, **options}
+            given = {
+                "prefix": redis_prefix,
+                "clock": clock,
+                "timeout_seconds": PATIENT_SECONDS,
+                **options,
+            }
             backend = RedisBackend(**given)
             made.callback(backend.close)
             return backend

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 import time
+from typing import Any
 
 import pytest
 
@@ -18,12 +19,13 @@ from django_socket_status.testing import (
 )
 from django_socket_status.testing.harness import in_fork
 from tests.backends.model import run_model
-from tests.backends.redis_fixtures import new_prefix
+from tests.backends.redis_fixtures import PATIENT_SECONDS, new_prefix
 from tests.redis_servers.sentinel import SERVICE
 
 pytestmark = pytest.mark.redis
 
 BACKEND = "django_socket_status.backends.redis.RedisBackend"
+PATIENT: dict[str, Any] = {"timeout_seconds": PATIENT_SECONDS}
 
 
 class TestRedisBackend(BackendContract):
@@ -32,7 +34,7 @@ class TestRedisBackend(BackendContract):
         self.options = {"url": shared_redis.url, "prefix": redis_prefix}
 
     def make_backend(self, clock: Clock) -> RedisBackend:
-        return RedisBackend(**self.options, clock=clock)
+        return RedisBackend(**PATIENT, **self.options, clock=clock)
 
 
 class TestOnTheServersClock(BackendContract):
@@ -46,7 +48,7 @@ class TestOnTheServersClock(BackendContract):
         self.options = {"url": shared_redis.socket_url, "prefix": redis_prefix}
 
     def make_backend(self, clock: Clock) -> RedisBackend:
-        return RedisBackend(**self.options)
+        return RedisBackend(**PATIENT, **self.options)
 
     def pass_time(self, seconds: float) -> None:
         time.sleep(seconds)
@@ -59,7 +61,7 @@ class TestOnACluster(BackendContract):
         self.options = {"url": url, "cluster": True, "prefix": redis_prefix}
 
     def make_backend(self, clock: Clock) -> RedisBackend:
-        return RedisBackend(**self.options, clock=clock)
+        return RedisBackend(**PATIENT, **self.options, clock=clock)
 
 
 class TestThroughASentinel(BackendContract):
@@ -72,7 +74,7 @@ class TestThroughASentinel(BackendContract):
         }
 
     def make_backend(self, clock: Clock) -> RedisBackend:
-        return RedisBackend(**self.options, clock=clock)
+        return RedisBackend(**PATIENT, **self.options, clock=clock)
 
 
 @pytest.fixture
@@ -94,7 +96,9 @@ def test_backend_agrees_with_the_model(shared_redis, request, parts):
         request.getfixturevalue("users_in_parts")
 
     def make_backend(clock):
-        return RedisBackend(url=shared_redis.url, prefix=new_prefix(), clock=clock)
+        return RedisBackend(
+            **PATIENT, url=shared_redis.url, prefix=new_prefix(), clock=clock
+        )
 
     run_model(make_backend, examples=25)
 

@@ -11,6 +11,7 @@ from django_socket_status.backends.redis import RedisBackend
 from django_socket_status.backends.redis_users import QUICK_USERS
 from django_socket_status.records import ConnectionQuery, OpenedConnection
 from django_socket_status.testing import FakeWorker
+from tests.backends.redis_fixtures import PATIENT_SECONDS
 from tests.redis_servers.cluster import Cluster
 from tests.redis_servers.server import RedisServer, wait_until
 from tests.source import ROOT
@@ -44,7 +45,7 @@ def connections() -> list[OpenedConnection]:
 
 def do_all(backend: RedisBackend) -> None:
     """Do everything that a backend is ever asked to."""
-    one, other = FakeWorker("one"), FakeWorker("other")
+    one, other = (FakeWorker(it, lease_seconds=600.0) for it in ("one", "other"))
     opened = connections()
     # Of so few that they are counted at once, and of so many that they are not.
     for count in (10, USERS):
@@ -76,7 +77,7 @@ def denied(server: RedisServer) -> set[str]:
 def test_documented_rights_are_enough(redis_server, rule):
     redis_server.admin.execute_command(*rule.split())
     url = f"redis://status:secret@127.0.0.1:{redis_server.port}"
-    backend = RedisBackend(url=url)
+    backend = RedisBackend(url=url, timeout_seconds=PATIENT_SECONDS)
     do_all(backend)
     backend.close()
     # It asks for the one, and the driver tells its name by the other, and does without.
@@ -88,7 +89,7 @@ def test_documented_rights_are_all_needed(redis_server):
     redis_server.admin.execute_command(*rule.split())
     redis_server.admin.config_resetstat()
     url = f"redis://status:secret@127.0.0.1:{redis_server.port}"
-    backend = RedisBackend(url=url)
+    backend = RedisBackend(url=url, timeout_seconds=PATIENT_SECONDS)
     do_all(backend)
     backend.close()
     stats = redis_server.admin.info("commandstats")
@@ -104,7 +105,7 @@ def test_documented_rights_and_some_are_enough_for_a_cluster(
     for node in redis_cluster.nodes:
         node.admin.execute_command(*documented().split(), *more.split())
     url = f"redis://status:secret@127.0.0.1:{redis_cluster.nodes[0].port}"
-    backend = RedisBackend(url=url, cluster=True)
+    backend = RedisBackend(url=url, cluster=True, timeout_seconds=PATIENT_SECONDS)
     do_all(backend)
     backend.close()
 
@@ -113,6 +114,6 @@ def test_other_database_needs_one_right_more(redis_server):
     (more,) = re.findall(r"`(.*?)` if the URL names", PAGE.read_text(encoding="utf-8"))
     redis_server.admin.execute_command(*documented().split(), more)
     url = f"redis://status:secret@127.0.0.1:{redis_server.port}/1"
-    backend = RedisBackend(url=url)
+    backend = RedisBackend(url=url, timeout_seconds=PATIENT_SECONDS)
     do_all(backend)
     backend.close()

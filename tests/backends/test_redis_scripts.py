@@ -193,7 +193,7 @@ def test_number_of_users_that_is_kept_ends_by_itself(
 
 def test_nothing_but_the_index_is_left_when_reports_end(make_redis, redis_server):
     backend = make_redis(redis_server)
-    worker = FakeWorker(lease_seconds=0.05)
+    worker = FakeWorker(lease_seconds=0.5)
     assert backend.report(worker.full([worker.open(user="7")]))
     assert backend.report(worker.change(worker.open()))
     wait_until(lambda: redis_server.admin.dbsize() == 1)

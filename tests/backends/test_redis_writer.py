@@ -115,7 +115,7 @@ def test_types_that_are_gone_are_forgotten_now_and_then(backend, worker):
 @pytest.fixture
 def behind(make_redis, proxy):
     """Return a backend that is reached through a network."""
-    return make_redis(url=proxy.url, timeout_seconds=0.2)
+    return make_redis(url=proxy.url, timeout_seconds=1.0)
 
 
 @pytest.mark.parametrize(

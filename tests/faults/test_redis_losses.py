@@ -30,7 +30,7 @@ def backend(redis_server: RedisServer) -> Iterator[Callable[[], RedisBackend]]:
     with contextlib.ExitStack() as stack:
 
         def make() -> RedisBackend:
-            backend = RedisBackend(url=redis_server.url)
+            backend = RedisBackend(url=redis_server.url, timeout_seconds=20.0)
             return stack.enter_context(contextlib.closing(backend))
 
         yield make
@@ -63,7 +63,7 @@ def test_first_worker_back_is_not_taken_for_all(
 def test_first_worker_back_after_an_outage_is_not_taken_for_all(
     redis_server: RedisServer, backend: Callable[[], RedisBackend]
 ) -> None:
-    workers = [FakeWorker(name, lease_seconds=0.05) for name in "ab"]
+    workers = [FakeWorker(name, lease_seconds=0.5) for name in "ab"]
     its_own, reader = backend(), backend()
     for worker in workers:
         assert its_own.report(worker.full([worker.open()]))

@@ -49,7 +49,9 @@ def impatient(proxy: Proxy) -> Iterator[RedisBackend]:
 @pytest.fixture
 def reader(redis_server: RedisServer) -> Iterator[RedisBackend]:
     """Return what others see."""
-    with contextlib.closing(RedisBackend(url=redis_server.url)) as backend:
+    with contextlib.closing(
+        RedisBackend(url=redis_server.url, timeout_seconds=20.0)
+    ) as backend:
         yield backend
 
 
@@ -147,7 +149,9 @@ def test_replayed_report_is_refused(
     last = worker.full()
     assert reader.report(last)
     for report in [*reports, last]:
-        with contextlib.closing(RedisBackend(url=redis_server.url)) as another:
+        with contextlib.closing(
+            RedisBackend(url=redis_server.url, timeout_seconds=20.0)
+        ) as another:
             assert not another.report(report)
     assert_knows(reader, worker)
 

@@ -194,7 +194,7 @@ def test_process_without_sockets_says_that_it_cannot_know(
 
 def test_others_see_those_who_can_write(start: Start, path: Path) -> None:
     """One process is out of space; what the others report is counted."""
-    full, other = start(LEASE_SECONDS=1.0), start()
+    full, other = start(LEASE_SECONDS=4.0), start()
     for worker in (full, other):
         worker.ask("open", number=2)
         worker.ask("flush")

@@ -120,7 +120,7 @@ def test_process_that_ends_says_goodbye(start: Start) -> None:
 
 
 def test_frozen_process_leaves_within_its_lease_and_comes_back(start: Start) -> None:
-    frozen, other = start(LEASE_SECONDS=1.0), start()
+    frozen, other = start(LEASE_SECONDS=4.0), start()
     for worker in (frozen, other):
         worker.ask("open", number=3, user="7")
         worker.ask("flush")
@@ -172,7 +172,7 @@ def test_others_go_on_while_a_process_is_frozen_in_a_report(start: Start) -> Non
 
 
 def test_reports_go_on_while_a_process_is_frozen_in_a_read(start: Start) -> None:
-    frozen, other = start(LEASE_SECONDS=1.0), start()
+    frozen, other = start(LEASE_SECONDS=4.0), start()
     for worker in (frozen, other):
         worker.ask("open")
         worker.ask("flush")

@@ -51,13 +51,15 @@ class Watch:
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._is_over.wait(EVERY_SECONDS):
+        while True:
             asked_at = time.monotonic()
             summary = self._ask()
             self._samples.append(Sample(asked_at, time.monotonic(), summary))
+            if self._is_over.wait(EVERY_SECONDS):
+                return
 
     def stop(self) -> list[Sample]:
-        """Return every answer."""
+        """Return every answer: one at least, also if it is stopped at once."""
         self._is_over.set()
         self._thread.join()
         return self._samples

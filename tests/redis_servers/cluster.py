@@ -13,6 +13,9 @@ SLOTS = 16_384
 
 OPTIONS = ("--cluster-enabled", "yes", "--cluster-node-timeout", "500")
 
+#: For those of whom nobody goes down: who is slow must not be taken for it.
+PATIENT = ("--cluster-node-timeout", "15000")
+
 
 class Cluster:
     """Masters that know of each other and share the slots.
@@ -67,7 +70,7 @@ class Cluster:
         tell(old, slot, "MIGRATING", ids[new])
         command = ("CLUSTER", "GETKEYSINSLOT", slot, 100)
         while keys := old.admin.execute_command(*command):
-            old.admin.migrate("127.0.0.1", new.port, keys, 0, 1000)
+            old.admin.migrate("127.0.0.1", new.port, keys, 0, 20_000)
         for node in (new, old, *self.nodes):
             tell(node, slot, "NODE", ids[new])
         self._moved[slot] = new

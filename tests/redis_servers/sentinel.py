@@ -12,15 +12,18 @@ from tests.redis_servers.server import RedisServer, wait_until
 
 SERVICE = "main"
 
-#: Followed by the master's port and the quorum.
-CONFIG = """\
-sentinel monitor {service} 127.0.0.1 {port} {quorum}
-sentinel down-after-milliseconds {service} 300
-sentinel failover-timeout {service} 1500
-"""
 
 #: A replica is there at once, not after it waited for others.
 QUICK = ("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0")
+
+
+def config_of(port: int, quorum: int, down_after_ms: int) -> str:
+    """Return how a Sentinel watches a master."""
+    return f"""\
+sentinel monitor {SERVICE} 127.0.0.1 {port} {quorum}
+sentinel down-after-milliseconds {SERVICE} {down_after_ms}
+sentinel failover-timeout {SERVICE} 1500
+"""
 
 
 class Sentinels:
@@ -70,16 +73,16 @@ def state_of(watcher: RedisServer) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def sentinels(watchers: int = 1, *options: str) -> Iterator[Sentinels]:
+def sentinels(
+    watchers: int = 1, *options: str, down_after_ms: int = 300
+) -> Iterator[Sentinels]:
     """Run a master, its replica and so many Sentinels until the end of the block."""
     with contextlib.ExitStack() as stack:
         master = stack.enter_context(RedisServer(*QUICK, *options))
         following = ("--replicaof", "127.0.0.1", str(master.port))
         replica = stack.enter_context(RedisServer(*QUICK, *options, *following))
         wait_until(lambda: is_following(replica), lambda: replica.log)
-        config = CONFIG.format(
-            service=SERVICE, port=master.port, quorum=watchers // 2 + 1
-        )
+        config = config_of(master.port, watchers // 2 + 1, down_after_ms)
         yield Sentinels(
             master,
             replica,
