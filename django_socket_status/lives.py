@@ -14,7 +14,6 @@ __all__ = [
     "OPEN",
     "REJECTED",
     "Choice",
-    "Describe",
     "Ending",
     "Event",
     "LiveConnection",

@@ -24,6 +24,7 @@ import dataclasses
 import itertools
 from collections.abc import (
     Callable,
+    Generator,
     Iterable,
     Iterator,
     Sequence,
@@ -41,7 +42,7 @@ from django_socket_status.lives import (
 )
 from django_socket_status.records import OpenedConnection
 
-__all__ = ["Changes", "Registry", "Told", "registry"]
+__all__ = ["Changes", "Registry", "registry"]
 
 #: Connections that came and went between two drains and wait to be told of.
 EVENT_LIMIT = 10_000
@@ -250,9 +251,11 @@ class Registry:
         self._count(self._counted, drain)
 
     def _settle_fresh(self, drain: _Drain) -> None:
-        self._count(self._newly_open(drain), drain)
+        # A drain that is interrupted gives back the rest at once.
+        with contextlib.closing(self._newly_open(drain)) as fresh:
+            self._count(fresh, drain)
 
-    def _newly_open(self, drain: _Drain) -> Iterator[LiveConnection]:
+    def _newly_open(self, drain: _Drain) -> Generator[LiveConnection, None, None]:
         """Yield what is new, to be counted, unless it closed meanwhile: see the module.
 
         In :attr:`_counted` once it was counted: who asks for the next one has done so.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from django_socket_status.backends.redis_client import RedisClient
@@ -44,10 +45,12 @@ class Reader:
         #: What was read before, since most of it stays the same.
         self._last: Sequence[Live] = ()
         self._identities: Mapping[str, Worker] = {}
-        #: When the index of workers that was read last was begun, when it was read,
+        #: When the index that was read last was begun, whose turn it was after that,
         #: since when there is none, and since when all who are in it are late.
         self._since: float | None = None
-        self._seen_at = 0
+        self._seen_turn = 0
+        #: Drawn from before each question, and after each answer that told of an index.
+        self._turns = itertools.count(1)
         self._lost_at: int | None = None
         self._silent_at: int | None = None
 
@@ -72,19 +75,25 @@ class Reader:
         Raises:
             BackendError: it cannot be told now.
         """
+        asked = next(self._turns)
         words = (self._now(), self._keys.start, user_id, hash_of(user_id))
-        *found, answer = self._client.run(IS_ONLINE, (self._keys.index,), words)
+        now, begun, late, alive, answer = self._client.run(
+            IS_ONLINE, (self._keys.index,), words
+        )
         if answer > 0:
             return True
-        if answer == -1 or self.follows_loss(read_index(*found)):
+        if answer == -1 or self.follows_loss(
+            read_index(now, begun, late, alive, asked)
+        ):
             raise lost()
         return None if answer else False
 
     def find(self) -> Found:
         """Return every live report, as it is in Redis."""
         keys = (self._keys.index, self._keys.union)
+        asked = next(self._turns)
         words = (self._now(), self._keys.start, QUICK_USERS)
-        found = read_live(self._client.run(READ, keys, words), self._last)
+        found = read_live(self._client.run(READ, keys, words), self._last, asked)
         self._last = found.live
         return found
 
@@ -139,25 +148,28 @@ class Reader:
     def follows_loss(self, index: Index) -> bool:
         """Return whether the index of workers was lost, less than a lease ago."""
         if index.since is None:
-            return self._is_lost(index.now)
+            return self._is_lost(index)
         # A server that was restarted remembers nothing. But who reads it does.
         replaces = index.replaces or self._since not in {None, index.since}
         if replaces and index.now - index.since < _lease_ms():
             return True
+        # In this order: whoever finds the index known finds the turn as well.
+        self._seen_turn = next(self._turns)
         self._since, self._lost_at = index.since, None
-        self._seen_at = max(self._seen_at, index.now)
         return False
 
-    def _is_lost(self, now: int) -> bool:
+    def _is_lost(self, index: Index) -> bool:
         """Return whether there should be an index."""
-        if self._since is not None and now < self._seen_at:
-            # Another thread asked later, and was told earlier.
+        now, since = index.now, self._since
+        if since is not None and index.asked < self._seen_turn:
+            # Another thread was told meanwhile, and may have been answered later.
             return False
-        if self._lost_at is None:
-            if self._since is None and not self._was_flushed():
+        lost_at = self._lost_at
+        if lost_at is None:
+            if since is None and not self._was_flushed():
                 return False
-            self._lost_at = now
-        if now - self._lost_at < _lease_ms():
+            lost_at = self._lost_at = now
+        if now - lost_at < _lease_ms():
             return True
         # Whichever comes next takes nobody's place.
         self._since = None

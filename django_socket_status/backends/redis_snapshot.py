@@ -74,6 +74,8 @@ class Index(NamedTuple):
     late: int
     #: How many are alive.
     alive: int
+    #: Whose turn it was to ask, among the threads that share a reader.
+    asked: int = 0
 
 
 class Found(NamedTuple):
@@ -95,17 +97,18 @@ def pack_counts(report: Report, *, detailed: bool) -> bytes:
     return pack([report.complete, report.anonymous, detailed, counts])
 
 
-def read_live(reply: Sequence[Any], last: Sequence[Live] = ()) -> Found:
+def read_live(reply: Sequence[Any], last: Sequence[Live] = (), asked: int = 0) -> Found:
     """Return what the script ``READ`` found. O(workers).
 
     Args:
         reply: Its reply.
         last: The workers that were read before.
+        asked: Whose turn it was.
     """
     now, begun, late, ids, reports, users, counted, lost = reply
     live = tuple(_workers(ids, reports, {it.packed: it.counts for it in last}))
     return Found(
-        workers=read_index(now, begun, late, len(live)),
+        workers=read_index(now, begun, late, len(live), asked),
         live=live,
         unique_users=users,
         counted=_counted(counted),
@@ -113,7 +116,9 @@ def read_live(reply: Sequence[Any], last: Sequence[Live] = ()) -> Found:
     )
 
 
-def read_index(now: int, begun: Sequence[bytes], late: int, alive: int) -> Index:
+def read_index(
+    now: int, begun: Sequence[bytes], late: int, alive: int, asked: int = 0
+) -> Index:
     """Return what a script found in the index of workers."""
     times = {name: -float(at) for name, at in zip(begun[::2], begun[1::2], strict=True)}
     return Index(
@@ -123,6 +128,7 @@ def read_index(now: int, begun: Sequence[bytes], late: int, alive: int) -> Index
         revived_at=times.get(SILENT),
         late=late,
         alive=alive,
+        asked=asked,
     )
 
 

@@ -301,14 +301,20 @@ def test_first_report_of_all_is_no_loss_to_who_reads_meanwhile(
     assert late_reader.read().complete
 
 
-def test_reply_that_another_thread_overtook_is_no_loss(backend):
-    def told(now: int, since: float | None) -> bool:
-        return backend._reader.follows_loss(
-            Index(now, since, replaces=False, revived_at=None, late=0, alive=1)
-        )
+@pytest.mark.parametrize("seconds", [0, 1])
+def test_reply_that_another_thread_overtook_is_no_loss(backend, seconds):
+    """Also if both were answered within a millisecond."""
+    reader = backend._reader
 
-    assert not told(2000, since=1500.0)
-    # Asked before there was an index, and told after.
-    assert not told(1000, since=None)
-    assert not told(2001, since=1500.0)
-    assert told(2002, since=None)
+    def told(now: int, since: float | None, asked: int) -> bool:
+        index = Index(
+            now, since, replaces=False, revived_at=None, late=0, alive=1, asked=asked
+        )
+        return reader.follows_loss(index)
+
+    first, second = next(reader._turns), next(reader._turns)
+    for early, late in ((first, second), (second, first)):
+        assert not told(2000 + 1000 * seconds, 1500.0, late)
+        # Asked before that was told, and answered before there was an index.
+        assert not told(2000, None, early)
+    assert told(4000, None, next(reader._turns))
