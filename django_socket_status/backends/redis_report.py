@@ -98,11 +98,11 @@ class Ledger:
             now: Seconds that never go back.
             project: Names the project; only a full report tells it.
         """
+        self.had_buckets = bool(self.buckets)
         if self._continues_with_counts(report):
             self.sequence = report.sequence
             return NO_SECTIONS
         known = len(self.places)
-        self.had_buckets = bool(self.buckets)
         changes: dict[int, Change] = {}
         self._take_closed(report.closed, changes)
         new = self._take_opened(report.opened, changes)

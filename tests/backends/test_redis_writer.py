@@ -115,7 +115,7 @@ def test_types_that_are_gone_are_forgotten_now_and_then(backend, worker):
 @pytest.fixture
 def behind(make_redis, proxy):
     """Return a backend that is reached through a network."""
-    return make_redis(url=proxy.url, timeout_seconds=1.0)
+    return make_redis(url=proxy.url, timeout_seconds=3.0)
 
 
 @pytest.mark.parametrize(
@@ -150,6 +150,17 @@ def is_taken(backend, worker) -> bool:
         return backend.report(worker.full())
     except BackendError:
         return False
+
+
+def test_worker_whose_last_connection_left_goes_on(backend, worker):
+    """Nothing is lost, and so nothing has to be told anew."""
+    assert backend.report(worker.full())
+    held = worker.open()
+    assert backend.report(worker.change(held))
+    assert backend.report(worker.change(closed=[held]))
+    for _ in range(3):
+        assert backend.report(worker.change())
+    assert backend.report(worker.change(worker.open()))
 
 
 # What it costs.
