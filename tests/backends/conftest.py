@@ -22,21 +22,19 @@ from tests.backends.redis_fixtures import (
 )
 from tests.redis_servers.fixtures import (
     proxy,
-    redis_cluster,
-    redis_sentinels,
     redis_server,
+    steady_cluster,
 )
 
 __all__ = [
     "make_redis",
     "proxy",
-    "redis_cluster",
     "redis_prefix",
-    "redis_sentinels",
     "redis_server",
     "shared_cluster",
     "shared_redis",
     "shared_sentinels",
+    "steady_cluster",
     "tls_redis",
 ]
 

@@ -15,7 +15,7 @@ import pytest
 
 from django_socket_status.backends.redis import RedisBackend
 from django_socket_status.testing import Clock
-from tests.redis_servers.cluster import PATIENT, Cluster, cluster
+from tests.redis_servers.cluster import Cluster, patient_cluster
 from tests.redis_servers.sentinel import Sentinels, sentinels
 from tests.redis_servers.server import RedisServer, free_port
 
@@ -51,15 +51,14 @@ def shared_redis() -> Iterator[RedisServer]:
 @pytest.fixture(scope="session")
 def shared_cluster() -> Iterator[Cluster]:
     """Run three masters that no test may stop or flush."""
-    with cluster(3, *PATIENT) as nodes:
+    with patient_cluster() as nodes:
         yield nodes
 
 
 @pytest.fixture(scope="session")
 def shared_sentinels() -> Iterator[Sentinels]:
     """Run a master, a replica and a Sentinel that no test may stop or flush."""
-    # Nobody is down there, and who is slow must not be taken for it.
-    with sentinels(down_after_ms=60_000) as service:
+    with sentinels() as service:
         yield service
 
 

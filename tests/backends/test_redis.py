@@ -44,7 +44,7 @@ class TestOnTheServersClock(BackendContract):
     def server(self, shared_redis, redis_prefix, request):
         waits = "pass_time" in request.function.__code__.co_names
         # Where no lease is to end, none may, however busy the machine.
-        self.lease_seconds = 1.0 if waits else 60.0
+        self.lease_seconds = 2.5 if waits else 60.0
         self.options = {"url": shared_redis.socket_url, "prefix": redis_prefix}
 
     def make_backend(self, clock: Clock) -> RedisBackend:
@@ -198,7 +198,8 @@ def test_workers_with_and_without_details_are_added_up(counting, make_redis):
 def test_summary_without_details_is_null_where_users_would_be(
     shared_redis, redis_prefix, worker, client
 ):
-    options = {"url": shared_redis.url, "prefix": redis_prefix, "details": False}
+    where = {"url": shared_redis.url, "prefix": redis_prefix}
+    options = {**PATIENT, **where, "details": False}
     with isolated_socket_status(BACKEND=BACKEND, OPTIONS=options):
         worker.full([worker.open(user="7")])
         assert get_backend().report(counted(worker))

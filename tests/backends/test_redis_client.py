@@ -20,7 +20,8 @@ from django_socket_status.backends.redis_client import RedisClient, digest
 from django_socket_status.exceptions import BackendError, BackendUnusableError
 from django_socket_status.registry import registry
 from django_socket_status.reporter import Reporter
-from tests.redis_servers.cluster import OPTIONS, cluster
+from tests.backends.redis_fixtures import PATIENT_SECONDS
+from tests.redis_servers.cluster import OPTIONS, patient_cluster
 from tests.redis_servers.proxy import Network, Proxy
 from tests.redis_servers.sentinel import SERVICE, config_of, sentinels
 from tests.redis_servers.server import RedisServer, free_port, wait_until
@@ -39,7 +40,7 @@ def report(make_redis, worker):
     """Return what makes a backend and reports to it, once."""
 
     def report(**options):
-        given = {"clock": None, "timeout_seconds": 2.0, **options}
+        given = {"clock": None, "timeout_seconds": PATIENT_SECONDS, **options}
         return make_redis(**given).report(worker.full([worker.open()]))
 
     return report
@@ -165,7 +166,7 @@ def is_whole(admin) -> bool:
 @pytest.fixture
 def guarded_sentinel(guarded):
     """Run a Sentinel for a master that wants a password."""
-    config = config_of(guarded.port, 1, 60_000)
+    config = config_of(guarded.port, 1)
     config += f"sentinel auth-pass {SERVICE} {SECRET}\n"
     with RedisServer("--sentinel", config=config) as sentinel:
         yield sentinel
@@ -186,9 +187,9 @@ def test_wrong_password_of_a_master_makes_it_unusable(
     assert isinstance(error, BackendUnusableError)
 
 
-def test_password_of_a_sentinel_is_not_shown(redis_sentinels, report):
+def test_password_of_a_sentinel_is_not_shown(shared_sentinels, report):
     given = {
-        "sentinels": redis_sentinels.addresses,
+        "sentinels": shared_sentinels.addresses,
         "sentinel_service": SERVICE,
     }
     assert report(**given)
@@ -366,7 +367,7 @@ def test_close_leaves_no_connection(kind, make_redis, proxy, redis_server, worke
     with contextlib.ExitStack() as stack:
         watched = proxy
         if kind == "sentinel":
-            config = config_of(redis_server.port, 1, 60_000)
+            config = config_of(redis_server.port, 1)
             sentinel = stack.enter_context(RedisServer("--sentinel", config=config))
             watched = stack.enter_context(Proxy(sentinel.port))
             options = {
@@ -384,16 +385,16 @@ def test_close_leaves_no_connection(kind, make_redis, proxy, redis_server, worke
         assert backend.report(worker.full())
 
 
-def test_close_leaves_no_connection_to_a_node(make_redis, redis_cluster, worker):
+def test_close_leaves_no_connection_to_a_node(make_redis, steady_cluster, worker):
     def connections() -> int:
         return sum(
             client["addr"].startswith("127.0.0.1:")
-            for node in redis_cluster.nodes
+            for node in steady_cluster.nodes
             for client in node.admin.client_list(_type="normal")
         )
 
     assert not connections()
-    backend = make_redis(url=redis_cluster.url, cluster=True)
+    backend = make_redis(url=steady_cluster.url, cluster=True)
     assert backend.report(worker.full())
     assert connections()
     gc.disable()
@@ -453,7 +454,7 @@ def hanging(kind, stack):
         server = stack.enter_context(RedisServer())
         return [server], {"url": server.url}
     if kind == "cluster":
-        nodes = stack.enter_context(cluster(3))
+        nodes = stack.enter_context(patient_cluster())
         return nodes.nodes, {"url": nodes.url, "cluster": True}
     service = stack.enter_context(sentinels(2))
     options = {"sentinels": service.addresses, "sentinel_service": SERVICE}

@@ -99,12 +99,12 @@ def test_documented_rights_are_all_needed(redis_server):
 
 
 def test_documented_rights_and_some_are_enough_for_a_cluster(
-    redis_cluster: Cluster,
+    steady_cluster: Cluster,
 ):
     (more,) = re.findall(r"`(.*?)` for a Cluster", PAGE.read_text(encoding="utf-8"))
-    for node in redis_cluster.nodes:
+    for node in steady_cluster.nodes:
         node.admin.execute_command(*documented().split(), *more.split())
-    url = f"redis://status:secret@127.0.0.1:{redis_cluster.nodes[0].port}"
+    url = f"redis://status:secret@127.0.0.1:{steady_cluster.nodes[0].port}"
     backend = RedisBackend(url=url, cluster=True, timeout_seconds=PATIENT_SECONDS)
     do_all(backend)
     backend.close()

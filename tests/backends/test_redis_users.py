@@ -98,11 +98,13 @@ def test_reader_that_dies_over_it_leaves_the_turn_to_the_next(
     def die(*given):
         raise SystemExit
 
-    with monkeypatch.context() as patched:
+    with recorded(shared_redis) as sent, monkeypatch.context() as patched:
         patched.setattr(redis_users, "members", die)
         with pytest.raises(SystemExit):
             backend.read()
-    assert 0 < shared_redis.admin.pttl(f"{backend._keys.union}:lock") <= 1000
+    lock = f"{backend._keys.union}:lock"
+    about_it = [words for words in sent if lock in words]
+    assert about_it == [["SET", lock, "1", "NX", "PX", "1000"]]
 
 
 def test_number_of_users_that_was_lost_is_counted_again(backend, workers, shared_redis):

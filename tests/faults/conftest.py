@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from django_socket_status.backends.sqlite_link import BUSY_SECONDS
 from tests.faults.workers import Worker
 from tests.redis_servers.fixtures import (
     proxy,
@@ -30,8 +31,11 @@ def start(path: Path, tmp_path: Path) -> Iterator[Start]:
     """Return what starts a worker on the test's status file, or on another one."""
     workers: list[Worker] = []
 
-    def start(at: Path = path, **settings: object) -> Worker:
-        workers.append(Worker(at, tmp_path, **settings))
+    def start(
+        at: Path = path, busy_seconds: float = BUSY_SECONDS, **settings: object
+    ) -> Worker:
+        worker = Worker(at, tmp_path, busy_seconds=busy_seconds, **settings)
+        workers.append(worker)
         return workers[-1]
 
     yield start

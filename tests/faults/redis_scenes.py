@@ -11,7 +11,7 @@ from typing import Any
 from tests.faults.redis_faults import FAULTS, PREFIX, Fault
 from tests.redis_servers.cluster import cluster
 from tests.redis_servers.proxy import Proxy
-from tests.redis_servers.sentinel import SERVICE, sentinels
+from tests.redis_servers.sentinel import FAILOVER_MS, SERVICE, sentinels
 from tests.redis_servers.server import RedisServer, wait_until
 
 KEY = f"{{{PREFIX}}}:workers"
@@ -69,7 +69,7 @@ def in_a_cluster(*, own: bool) -> Iterator[Scene]:
 
 @contextlib.contextmanager
 def under_sentinels() -> Iterator[Scene]:
-    with sentinels() as service:
+    with sentinels(down_after_ms=FAILOVER_MS) as service:
         yield Scene(
             options={"sentinels": service.addresses, "sentinel_service": SERVICE},
             begin=service.master.kill,

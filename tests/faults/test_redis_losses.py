@@ -63,7 +63,7 @@ def test_first_worker_back_is_not_taken_for_all(
 def test_first_worker_back_after_an_outage_is_not_taken_for_all(
     redis_server: RedisServer, backend: Callable[[], RedisBackend]
 ) -> None:
-    workers = [FakeWorker(name, lease_seconds=0.5) for name in "ab"]
+    workers = [FakeWorker(name, lease_seconds=1.0) for name in "ab"]
     its_own, reader = backend(), backend()
     for worker in workers:
         assert its_own.report(worker.full([worker.open()]))

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from django_socket_status.backends import sqlite_link
 from django_socket_status.backends.sqlite import SqliteBackend
 from django_socket_status.testing import FakeWorker
 from tests.faults.workers import Worker, wait_until
@@ -18,6 +19,9 @@ from tests.faults.workers import Worker, wait_until
 pytestmark = pytest.mark.faults
 
 Start = Callable[..., Worker]
+
+#: For others that write, and are slow, but go on.
+PATIENT_SECONDS = 20.0
 
 
 def test_every_process_gives_the_same_right_answer(start: Start) -> None:
@@ -49,7 +53,7 @@ def test_process_that_only_reads_sees_the_same(start: Start) -> None:
 
 
 def test_processes_that_write_at_once_lose_nothing(start: Start, path: Path) -> None:
-    workers = [start() for _ in range(4)]
+    workers = [start(busy_seconds=PATIENT_SECONDS) for _ in range(4)]
     for worker in workers:
         worker.ask("open")
         worker.ask("flush")
@@ -83,12 +87,12 @@ def test_killed_process_is_out_at_the_next_read(start: Start) -> None:
 def test_process_that_is_killed_while_it_writes_takes_nothing_along(
     start: Start, path: Path
 ) -> None:
-    other = start()
+    other = start(busy_seconds=PATIENT_SECONDS)
     other.ask("open", number=5)
     other.ask("flush")
     before = set(path.parent.iterdir())
     for _ in range(5):
-        killed = start()
+        killed = start(busy_seconds=PATIENT_SECONDS)
         killed.tell("churn", number=100_000)
         wait_until(lambda: other.seen > 20)
         killed.kill()
@@ -191,6 +195,7 @@ ROUNDS = 100
 
 def make_first(number: int, barrier: Any, directory: Path, found: Any) -> None:
     """Report to a status file at the same moment as others, in many rounds."""
+    sqlite_link.BUSY_SECONDS = PATIENT_SECONDS
     said: list[str] = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]

@@ -26,7 +26,12 @@ django.setup()
 from django.contrib.auth.models import User  # noqa: E402
 
 from django_socket_status import status  # noqa: E402
-from django_socket_status.backends import get_backend, redis, sqlite  # noqa: E402, F401
+from django_socket_status.backends import (  # noqa: E402
+    get_backend,
+    redis,  # noqa: F401
+    sqlite,  # noqa: F401
+    sqlite_link,
+)
 from django_socket_status.exceptions import StatusUnavailableError  # noqa: E402
 from django_socket_status.reporter import reporter  # noqa: E402
 from django_socket_status.services import SocketStatusService  # noqa: E402
@@ -136,7 +141,9 @@ class Said(logging.Handler):
         return taken
 
 
-def serve(given: dict[str, Any], commands: Connection, errors: Path) -> None:
+def serve(
+    given: dict[str, Any], commands: Connection, errors: Path, busy_seconds: float
+) -> None:
     """Answer each command, until nobody sends any more."""
     with errors.open("w") as file:
         os.dup2(file.fileno(), sys.stderr.fileno())
@@ -144,6 +151,7 @@ def serve(given: dict[str, Any], commands: Connection, errors: Path) -> None:
     if "path" in given["OPTIONS"]:
         # What is asked of a file is who is right, and not how soon.
         status.status_reader.read_seconds = status.FLUSH_SECONDS = PATIENT_SECONDS
+    sqlite_link.BUSY_SECONDS = busy_seconds
     site = Site()
     rehearse(site)
     while True:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from django_socket_status.backends.sqlite_link import BUSY_SECONDS
 from tests.faults.worker_process import serve
 
 DEADLINE_SECONDS = 60.0
@@ -31,10 +32,18 @@ class Worker:
     Args:
         path: The status file.
         errors: A directory for what it writes to standard error.
+        busy_seconds: How long it waits while others write to the file.
         **settings: What differs from short defaults.
     """
 
-    def __init__(self, path: Path, errors: Path, **settings: object) -> None:
+    def __init__(
+        self,
+        path: Path,
+        errors: Path,
+        *,
+        busy_seconds: float = BUSY_SECONDS,
+        **settings: object,
+    ) -> None:
         given = {
             "OPTIONS": {"path": str(path)},
             "HEARTBEAT_SECONDS": HEARTBEAT_SECONDS,
@@ -47,7 +56,9 @@ class Worker:
         self._errors = errors / f"errors{next(_numbers)}"
         self._commands, its_end = _forking.Pipe()
         self.process = _forking.Process(
-            target=serve, args=(given, its_end, self._errors), daemon=True
+            target=serve,
+            args=(given, its_end, self._errors, busy_seconds),
+            daemon=True,
         )
         self.process.start()
         its_end.close()

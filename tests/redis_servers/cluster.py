@@ -13,9 +13,6 @@ SLOTS = 16_384
 
 OPTIONS = ("--cluster-enabled", "yes", "--cluster-node-timeout", "500")
 
-#: For those of whom nobody goes down: who is slow must not be taken for it.
-PATIENT = ("--cluster-node-timeout", "15000")
-
 
 class Cluster:
     """Masters that know of each other and share the slots.
@@ -101,3 +98,14 @@ def cluster(masters: int = 3, *options: str) -> Iterator[Cluster]:
                 for _ in range(masters)
             ]
         )
+
+
+@contextlib.contextmanager
+def patient_cluster() -> Iterator[Cluster]:
+    """Run three masters; who is slow is not taken for down, where nobody is."""
+    with cluster() as nodes:
+        # Not from the start: they would be slow to know of each other.
+        for node in nodes.nodes:
+            node.admin.config_set("cluster-node-timeout", 15_000)
+        wait_until(nodes.is_whole, lambda: nodes.nodes[0].log)
+        yield nodes

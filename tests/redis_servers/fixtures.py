@@ -6,12 +6,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.redis_servers.cluster import Cluster, cluster
+from tests.redis_servers.cluster import Cluster, cluster, patient_cluster
 from tests.redis_servers.proxy import Proxy
-from tests.redis_servers.sentinel import Sentinels, sentinels
+from tests.redis_servers.sentinel import FAILOVER_MS, Sentinels, sentinels
 from tests.redis_servers.server import RedisServer
 
-__all__ = ["proxy", "redis_cluster", "redis_sentinels", "redis_server"]
+__all__ = [
+    "proxy",
+    "redis_cluster",
+    "redis_sentinels",
+    "redis_server",
+    "steady_cluster",
+]
 
 
 @pytest.fixture
@@ -36,7 +42,14 @@ def redis_cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
+def steady_cluster() -> Iterator[Cluster]:
+    """Run three masters, none of which goes down."""
+    with patient_cluster() as nodes:
+        yield nodes
+
+
+@pytest.fixture
 def redis_sentinels() -> Iterator[Sentinels]:
-    """Run a master, a replica and a Sentinel."""
-    with sentinels() as service:
+    """Run a master, a replica and a Sentinel that soon takes the master for down."""
+    with sentinels(down_after_ms=FAILOVER_MS) as service:
         yield service

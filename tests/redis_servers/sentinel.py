@@ -12,12 +12,15 @@ from tests.redis_servers.server import RedisServer, wait_until
 
 SERVICE = "main"
 
+#: After which a master is taken for down: where nobody is, and where somebody is to be.
+PATIENT_MS = 60_000
+FAILOVER_MS = 300
 
 #: A replica is there at once, not after it waited for others.
 QUICK = ("--repl-diskless-sync", "yes", "--repl-diskless-sync-delay", "0")
 
 
-def config_of(port: int, quorum: int, down_after_ms: int) -> str:
+def config_of(port: int, quorum: int, down_after_ms: int = PATIENT_MS) -> str:
     """Return how a Sentinel watches a master."""
     return f"""\
 sentinel monitor {SERVICE} 127.0.0.1 {port} {quorum}
@@ -74,7 +77,7 @@ def state_of(watcher: RedisServer) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def sentinels(
-    watchers: int = 1, *options: str, down_after_ms: int = 300
+    watchers: int = 1, *options: str, down_after_ms: int = PATIENT_MS
 ) -> Iterator[Sentinels]:
     """Run a master, its replica and so many Sentinels until the end of the block."""
     with contextlib.ExitStack() as stack:
