@@ -15,6 +15,7 @@ from django.core.signals import setting_changed
 
 from django_socket_status.endpoints import type_for_consumer
 from django_socket_status.holders import MISSING, static_attribute
+from django_socket_status.labels import update_labels
 from django_socket_status.tracking import (
     Application,
     Message,
@@ -24,7 +25,6 @@ from django_socket_status.tracking import (
     enter,
     observe,
     saw_disconnect,
-    update_labels,
 )
 
 __all__ = ["SocketStatusMixin"]

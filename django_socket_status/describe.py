@@ -108,10 +108,11 @@ class Descriptions:
                 if choice is not None and choice.type:
                     kind = bounded_text(choice.type, MAX_TYPE)
                 else:
-                    kind = (classes.get(id(source)) or self._at(source, scope))[0]
+                    place = classes.get(id(source))
+                    kind = (place or self._place_by_path(source, scope))[0]
                 user = scope.get("user")
                 name = key_names.get(type(user))
-                key = user.__dict__.get(name) if name else self._key_of(user)
+                key = user.__dict__.get(name) if name else self._key(user)
                 known = type(key) is int or (key is not None and str(key))
                 signed_in = True if known else None
             except Exception:
@@ -143,7 +144,7 @@ class Descriptions:
 
     def _user_id(self, user: object) -> str | None:
         """Return what :func:`user_id_of` does, one object for all of a user."""
-        key = self._key_of(user)
+        key = self._key(user)
         if type(key) is not int:
             return None if key is None else bounded_user_id(key)
         text = self._users.get(key)
@@ -151,7 +152,7 @@ class Descriptions:
             text = self._users[key] = bounded_user_id(key)
         return text
 
-    def _key_of(self, user: object) -> object:
+    def _key(self, user: object) -> object:
         """Return what :func:`_key_of` does, sooner for the classes of a project."""
         name = self._key_names.get(type(user))
         if name is not None:
@@ -162,9 +163,9 @@ class Descriptions:
         return _key_of(user)
 
     def _place(self, source: Any, scope: Mapping[str, Any]) -> Place:
-        return self._classes.get(id(source)) or self._at(source, scope)
+        return self._classes.get(id(source)) or self._place_by_path(source, scope)
 
-    def _at(self, source: Any, scope: Mapping[str, Any]) -> Place:
+    def _place_by_path(self, source: Any, scope: Mapping[str, Any]) -> Place:
         """Return the place of a connection whose class alone does not tell it."""
         get = scope.get
         where: object = get("path")

@@ -24,13 +24,7 @@ from asgiref.sync import markcoroutinefunction
 from django.urls.exceptions import Resolver404
 
 import django_socket_status.reporter  # noqa: F401 - it is woken by the registry
-from django_socket_status.bounds import (
-    MAX_LABEL_NAME,
-    MAX_LABEL_VALUE,
-    MAX_LABELS,
-    bounded_labels,
-    bounded_text,
-)
+from django_socket_status.bounds import bounded_labels
 from django_socket_status.lives import (
     CLOSED,
     HANDSHAKE,
@@ -49,7 +43,6 @@ __all__ = [
     "leave_out",
     "observe",
     "saw_disconnect",
-    "update_labels",
 ]
 
 logger = logging.getLogger("django_socket_status")
@@ -288,41 +281,6 @@ def saw_disconnect(scope: Scope, message: Message) -> None:
     connection = scope.get(SCOPE_KEY)
     if connection is not None:
         connection._end("client", message)
-
-
-def update_labels(scope: Scope, labels: Mapping[str, object]) -> bool:
-    """Change labels of the connection of a scope; ``None`` takes a label away.
-
-    May be called from any thread while the connection is served. O(labels), no I/O.
-
-    Returns:
-        Whether the scope is that of a tracked connection that is open or opening.
-    """
-    connection = scope.get(SCOPE_KEY)
-    if connection is None or connection.state not in (HANDSHAKE, OPEN):
-        return False
-    choice = connection.choice or Choice()
-    choice.added = _with_labels(choice.added or {}, labels)
-    connection.choice = choice
-    if connection.state == OPEN:
-        registry.altered(connection)
-    return True
-
-
-def _with_labels(
-    added: Mapping[str, str | None], labels: Mapping[str, object]
-) -> dict[str, str | None]:
-    merged = dict(added)
-    for name, value in labels.items():
-        name = bounded_text(name, MAX_LABEL_NAME)
-        if name not in merged and len(merged) >= MAX_LABELS:
-            # Rooms that were left must not keep the next ones out.
-            gone = next((key for key, text in merged.items() if text is None), None)
-            if gone is None:
-                continue
-            del merged[gone]
-        merged[name] = None if value is None else bounded_text(value, MAX_LABEL_VALUE)
-    return merged
 
 
 def leave_out(scope: Scope) -> None:

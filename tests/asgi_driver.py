@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 
 from django_socket_status.describe import describe
+from django_socket_status.labels import update_labels
 from django_socket_status.lives import Ending
 from django_socket_status.records import OpenedConnection
 from django_socket_status.registry import registry
 from django_socket_status.reporter import reporter
-from django_socket_status.tracking import enter, update_labels
+from django_socket_status.tracking import enter
 
 CONNECT = {"type": "websocket.connect"}
 ACCEPT = {"type": "websocket.accept"}

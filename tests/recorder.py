@@ -127,6 +127,29 @@ from tests.recorder import recorder
 """
 
 
+#: A connection that is open, and an application that waits for ever: nobody cancels
+#: it, and nobody closes its loop.
+WAITING = """
+from django_socket_status.middleware import SocketStatusMiddleware
+
+class Wait:
+    def __await__(self):
+        yield
+
+async def receive():
+    await Wait()
+
+async def send(message):
+    pass
+
+async def app(scope, receive, send):
+    await send(ACCEPT)
+    await receive()
+
+waiting = SocketStatusMiddleware(app)(scope_of(), receive, send)
+"""
+
+
 OPTIONS = (
     *("-X", "dev"),
     *("-W", "error"),

@@ -21,13 +21,13 @@ from hypothesis.stateful import (
 
 from django_socket_status.consumers import SocketStatusMixin
 from django_socket_status.exceptions import BackendError, BackendUnusableError
+from django_socket_status.labels import update_labels
 from django_socket_status.middleware import SocketStatusMiddleware
 from django_socket_status.records import Report
 from django_socket_status.registry import registry
 from django_socket_status.reporter import reporter
 from django_socket_status.services import SocketStatusService
 from django_socket_status.testing import Clock, isolated_socket_status
-from django_socket_status.tracking import update_labels
 from tests.asgi_driver import ACCEPT, CLOSE, begin_heartbeat, disconnect, scope_of, text
 from tests.examples import as_many_as
 from tests.recorder import Recorder, recorder

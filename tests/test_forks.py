@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from django_socket_status import forks
-from tests.recorder import calls_in, run_python
+from tests.recorder import WAITING, calls_in, run_python
 
 pytestmark = pytest.mark.skipif(
     not hasattr(os, "fork"), reason="needs macOS or Linux: there is no fork here"
@@ -110,25 +110,9 @@ assert recorder().counts == {"call": 1}
 
 def test_applications_of_the_parent_that_end_with_the_child_start_nothing(tmp_path):
     """The interpreter drops them at its very end, when no thread can start."""
-    script = """
-import gc
-from django_socket_status.middleware import SocketStatusMiddleware
-
-class Wait:
-    def __await__(self):
-        yield
-
-async def receive():
-    await Wait()
-
-async def send(message):
-    pass
-
-async def app(scope, receive, send):
-    await send(ACCEPT)
-    await receive()
-
-waiting = SocketStatusMiddleware(app)(scope_of(), receive, send)
+    script = (
+        f"{WAITING}\nimport gc"
+        + """
 waiting.send(None)
 wait_until(lambda: recorder().counts == {"websocket": 1})
 pid = os.fork()
@@ -141,6 +125,7 @@ if not pid:
     sys.exit()
 assert os.waitpid(pid, 0)[1] == 0
 """
+    )
     run_python(script, tmp_path / "log")
 
 

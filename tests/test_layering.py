@@ -36,6 +36,7 @@ LAYERS = {
     "observing, reporting and reading": {
         "describe",
         "events",
+        "labels",
         "lanes",
         "reporter",
         "services",

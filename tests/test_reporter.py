@@ -28,7 +28,7 @@ from django_socket_status.reporter import (
 from django_socket_status.testing import Clock, isolated_socket_status
 from django_socket_status.worker import this_worker
 from tests.asgi_driver import Socket, begin_heartbeat, wait_until
-from tests.recorder import RECORDER, Recorder, calls_in, recorder, run_python
+from tests.recorder import RECORDER, WAITING, Recorder, calls_in, recorder, run_python
 
 HEARTBEAT = 1.0
 LEASE = 5.0
@@ -871,27 +871,6 @@ assert SocketStatusService.get_socket_info_summary()["total_sockets"] == 0
     run_python(script, tmp_path / "log")
     assert calls_in(tmp_path / "log") == []
 
-
-WAITING = """
-from django_socket_status.middleware import SocketStatusMiddleware
-
-class Wait:
-    def __await__(self):
-        yield
-
-async def receive():
-    await Wait()
-
-async def send(message):
-    pass
-
-async def app(scope, receive, send):
-    await send(ACCEPT)
-    await receive()
-
-# Waits for ever: nobody cancels it, and nobody closes its loop.
-waiting = SocketStatusMiddleware(app)(scope_of(), receive, send)
-"""
 
 HELD = f"""
 {WAITING}

@@ -14,6 +14,7 @@ import pytest
 from asgiref.sync import iscoroutinefunction
 
 from django_socket_status.bounds import MAX_LABELS
+from django_socket_status.labels import update_labels
 from django_socket_status.middleware import SocketStatusMiddleware
 from django_socket_status.registry import registry
 from django_socket_status.tracking import (
@@ -22,7 +23,6 @@ from django_socket_status.tracking import (
     enter,
     leave_out,
     observe,
-    update_labels,
 )
 from tests.asgi_driver import (
     ACCEPT,

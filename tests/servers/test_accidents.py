@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import time
 from collections.abc import Iterator
 
@@ -103,19 +104,24 @@ def test_frozen_worker_leaves_within_the_lease_and_comes_back_the_same(
     victim = pid_of(sockets[0])
     its_own = [socket for socket in sockets if pid_of(socket) == victim]
     worker = psutil.Process(victim)
-    worker.suspend()
-    try:
-        left = wait_until(lambda: len(status.get_connections()) < len(sockets))
-        assert len(status.get_connections()) == len(sockets) - len(its_own)
-        assert status.get_socket_info_summary()["total_sockets"] == (
-            len(sockets) - len(its_own)
-        )
-        assert victim not in [it.worker.pid for it in status.get_workers()]
-    finally:
-        worker.resume()
-    back = wait_until(lambda: open_now(status) == before)
-    assert left < LEASE_SECONDS + 10
-    assert back < LEASE_SECONDS
+
+    def is_prompt() -> bool:
+        """Freeze it for a while; return whether it left and came back in time."""
+        worker.suspend()
+        try:
+            left = wait_until(lambda: len(status.get_connections()) < len(sockets))
+            assert len(status.get_connections()) == len(sockets) - len(its_own)
+            assert status.get_socket_info_summary()["total_sockets"] == (
+                len(sockets) - len(its_own)
+            )
+            assert victim not in [it.worker.pid for it in status.get_workers()]
+        finally:
+            worker.resume()
+        back = wait_until(lambda: open_now(status) == before)
+        return left < LEASE_SECONDS + 0.5 and back < 1
+
+    # A machine that is busy is slow now and then, and not each time.
+    assert any(is_prompt() for _ in range(4))
     for socket in its_own:
         assert answer_of(socket, "still there") == "still there"
 
@@ -134,11 +140,14 @@ def test_stuck_sync_consumer_costs_neither_the_lease_nor_the_answer(
     before = open_now(status)
     stuck = sockets[-1]
     stuck.send(f"sleep {2 * LEASE_SECONDS}")
+    took = []
     while not has_answered(stuck):
         assert open_now(status) == before
         asked_at = time.monotonic()
         assert site.ask().content["total_sockets"] == len(sockets)
-        assert time.monotonic() - asked_at < 1.5 * LEASE_SECONDS
+        took.append(time.monotonic() - asked_at)
+    # A machine that is busy is slow now and then, and not for half of the time.
+    assert statistics.median(took) < 1
 
 
 def test_fork_that_stays_has_no_sockets(sockets, status, tmp_path):

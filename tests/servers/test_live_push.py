@@ -170,9 +170,8 @@ def test_change_in_one_worker_is_heard_in_another(tmp_path):
         made = stack.enter_context(listeners(site, 12))
         for listener in made:
             assert listener.hears() == 0
-        took = [time_to_be_heard(site, made) for _ in range(3)]
         # A machine that is busy is slow now and then, and not each time.
-        assert min(took) < 5
+        assert any(time_to_be_heard(site, made) < 1 for _ in range(6))
 
 
 def time_to_be_heard(site: Site, made: list[Listener]) -> float:

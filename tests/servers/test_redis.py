@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import statistics
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -187,12 +188,15 @@ def test_sockets_go_on_while_redis_is_frozen(
 ) -> None:
     redis_server.freeze()
     until = time.monotonic() + 2 * LEASE_SECONDS
+    took = []
     while time.monotonic() < until:
         sockets_work(site)
         asked_at = time.monotonic()
         answer = site.ask()
-        assert time.monotonic() - asked_at < 10
+        took.append(time.monotonic() - asked_at)
         assert answer.status == 503 or answer.content["stale"]
+    # A machine that is busy is slow now and then, and not for half of the time.
+    assert statistics.median(took) < 2
     with site.open("async/new/"):
         redis_server.thaw()
         wait_until(lambda: holds(status, len(sockets) + 1))

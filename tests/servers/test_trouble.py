@@ -88,11 +88,16 @@ def test_backend_that_hangs_leaves_the_sockets_alone(serve, server):
     )
     sockets_work(site)
     with site.open("async/a/"):
-        started_at = time.monotonic()
-        answer = site.ask()
-        assert time.monotonic() - started_at < 10
-        assert answer.status == 503
-        assert answer.content["error"]["code"] == "service_unavailable"
+
+        def is_answered_soon() -> bool:
+            started_at = time.monotonic()
+            answer = site.ask()
+            assert answer.status == 503
+            assert answer.content["error"]["code"] == "service_unavailable"
+            return time.monotonic() - started_at < 2
+
+        # A machine that is busy is slow now and then, and not each time.
+        assert any(is_answered_soon() for _ in range(6))
         site.process.terminate()
         wait_until(lambda: site.process.poll() is not None)
     (warning,) = warnings_of(site)
