@@ -10,8 +10,8 @@ import functools
 import logging
 import sys
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db.models import Model
@@ -32,7 +32,7 @@ from django_socket_status.endpoints import (
 from django_socket_status.lives import Choice, LiveConnection
 from django_socket_status.naming import NAMELESS
 from django_socket_status.records import OpenedConnection
-from django_socket_status.registry import Told
+from django_socket_status.registry import User
 
 __all__ = ["Descriptions", "describe", "user_id_of"]
 
@@ -65,8 +65,9 @@ class Descriptions:
 
     def __init__(self) -> None:
         self._endpoints: Sequence[Endpoint] | None = None
-        #: By the identity of a class: it may have none but that, if it has no hash.
-        self._classes: dict[int, Place] = {}
+        #: The places that are the same on every path, by the identity of a class or a
+        #: middleware: it may have none but that, if it has no hash.
+        self._fixed: dict[int, Place] = {}
         #: By the identity of a class or a middleware, and by path.
         self._paths: dict[int, dict[object, Place]] = {}
         self._users: dict[int, str] = {}
@@ -97,30 +98,39 @@ class Descriptions:
             logger.debug("A connection cannot be described in full.", exc_info=True)
             return self._describe_in_parts(connection, scope)
 
-    def tally(self, connections: Iterable[LiveConnection]) -> Iterator[Told]:
-        """Tell of each connection its type, and whether somebody is signed in."""
-        classes, key_names = self._classes, self._key_names
-        signed_in: Literal[True] | None
+    def tally(
+        self, connections: Iterable[LiveConnection]
+    ) -> tuple[list[str], list[User]]:
+        """Tell the type of each connection, and whether somebody is signed in."""
+        kinds: list[str] = []
+        users: list[User] = []
+        key_names = self._key_names
+        # The last source whose connections are all of one type.
+        alike_source, kind_of_alike = None, ""
         for connection in connections:
             scope = connection.scope or _NOTHING
             try:
                 source, choice = connection.source, connection.choice
                 if choice is not None and choice.type:
                     kind = bounded_text(choice.type, MAX_TYPE)
+                elif source is alike_source:
+                    kind = kind_of_alike
                 else:
-                    place = classes.get(id(source))
-                    kind = (place or self._place_by_path(source, scope))[0]
+                    kind = self._place(source, scope)[0]
+                    if id(source) in self._fixed:
+                        alike_source, kind_of_alike = source, kind
                 user = scope.get("user")
                 name = key_names.get(type(user))
                 key = user.__dict__.get(name) if name else self._key(user)
-                known = type(key) is int or (key is not None and str(key))
-                signed_in = True if known else None
+                is_known = type(key) is int or (key is not None and str(key) != "")
             except Exception:
                 logger.debug("A connection cannot be told in full.", exc_info=True)
                 record = self._describe_in_parts(connection, scope)
                 kind = record.type
-                signed_in = None if record.user_id is None else True
-            yield connection, kind, signed_in
+                is_known = record.user_id is not None
+            kinds.append(kind)
+            users.append(True if is_known else None)
+        return kinds, users
 
     def _describe_in_parts(
         self, connection: LiveConnection, scope: Mapping[str, Any]
@@ -163,7 +173,7 @@ class Descriptions:
         return _key_of(user)
 
     def _place(self, source: Any, scope: Mapping[str, Any]) -> Place:
-        return self._classes.get(id(source)) or self._place_by_path(source, scope)
+        return self._fixed.get(id(source)) or self._place_by_path(source, scope)
 
     def _place_by_path(self, source: Any, scope: Mapping[str, Any]) -> Place:
         """Return the place of a connection whose class alone does not tell it."""
@@ -189,10 +199,14 @@ class Descriptions:
         known to ``ASGI_APPLICATION`` alone.
         """
         if isinstance(source, type):
-            return self._place_of_class(source, scope)
-        inner = _match(
-            source.socket_status_endpoints, scope, scope.get("path_remaining")
-        )
+            return self._place_of_class(source, source, scope)
+        below = source.socket_status_endpoints
+        if len(below) == 1 and not below[0].routes and below[0].consumer_class:
+            # Around one consumer: all of its routes are above, as with the mixin.
+            return self._place_of_class(
+                source, below[0].consumer_class, scope, below[0]
+            )
+        inner = _match(below, scope, scope.get("path_remaining"))
         outer = _match(self._endpoints_of_project(), scope, None)
         if inner is None:
             if outer is None:
@@ -203,20 +217,32 @@ class Descriptions:
         endpoint, captured = outer
         return bounded_text(endpoint.type, MAX_TYPE), endpoint.pattern, captured
 
-    def _place_of_class(self, cls: type, scope: Mapping[str, Any]) -> Place:
-        """Return the place at which the project serves a consumer class."""
+    def _place_of_class(
+        self,
+        source: Any,
+        cls: type,
+        scope: Mapping[str, Any],
+        endpoint: Endpoint | None = None,
+    ) -> Place:
+        """Return the place at which the project serves a consumer class.
+
+        Args:
+            source: The class, or the middleware around it.
+            cls: The class.
+            scope: The scope of a connection.
+            endpoint: What to tell if the project does not serve it.
+        """
         found = [it for it in self._endpoints_of_project() if it.consumer_class is cls]
-        if len(found) > 1:
-            match = _match(found, scope, None)
-            endpoint = match[0] if match else None
-        else:
-            endpoint = found[0] if found else None
+        if len(found) == 1:
+            endpoint = found[0]
+        elif match := _match(found, scope, None):
+            endpoint = match[0]
         if endpoint is None:
             place = _type_of_class(cls), "", _NOTHING
         else:
             place = bounded_text(endpoint.type, MAX_TYPE), endpoint.pattern, _NOTHING
         if len(found) <= 1:
-            self._classes[id(cls)] = place
+            self._fixed[id(source)] = place
         return place
 
     def _endpoints_of_project(self) -> Sequence[Endpoint]:

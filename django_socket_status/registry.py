@@ -14,6 +14,11 @@ first and looks at ``counted`` second; the reporter writes ``counted`` first and
 at ``state`` second. So at least one of them sees the other, and a connection that
 closes while it is being counted is never left behind. Only one of them takes a
 connection out of the set of new ones, and that one tells of its end, once.
+
+The same goes for what was counted: who closes takes it out, and leaves behind what it
+was counted as, so that the connection itself is free at once, where its memory was just
+in use. What the reporter holds, to count it anew, cannot be taken out: that waits in
+the set of those that ended.
 """
 
 from __future__ import annotations
@@ -22,9 +27,10 @@ import collections
 import contextlib
 import dataclasses
 import itertools
+import operator
 from collections.abc import (
     Callable,
-    Generator,
+    Container,
     Iterable,
     Iterator,
     Sequence,
@@ -66,11 +72,13 @@ class Changes:
         return self.recounted
 
 
-#: A connection, its type, and the user: ``None`` for nobody, ``True`` for somebody who
-#: is not told by name.
-Told = tuple[LiveConnection, str, str | Literal[True] | None]
-#: Tells of each connection in turn what is counted.
-Tally = Callable[[Iterable[LiveConnection]], Iterator[Told]]
+#: A user; ``None`` for nobody, and ``True`` for somebody who is not told by name.
+User = str | Literal[True] | None
+#: Tells of connections what is counted: the type of each, and the user of each.
+Tally = Callable[[Sequence[LiveConnection]], tuple[list[str], list[User]]]
+#: What is left of a connection that was counted: in which counting, its type, its user,
+#: and its number.
+Left = tuple[object, str, User, int]
 
 
 @dataclasses.dataclass(slots=True)
@@ -111,12 +119,16 @@ class Registry:
         self._fresh: set[LiveConnection] = set()
         self._ended: set[LiveConnection] = set()
         self._altered: set[LiveConnection] = set()
+        self._left: collections.deque[Left] = collections.deque()
         self._unseen: collections.deque[LiveConnection] = collections.deque(
             maxlen=EVENT_LIMIT
         )
+        # In which counting each was counted. A set would grow in longer leaps: up to
+        # 100 bytes a connection.
+        self._counted: dict[LiveConnection, object] = {}
         # The reporter's.
-        # A dictionary, for a set grows in longer leaps: up to 100 bytes a connection.
-        self._counted: dict[LiveConnection, None] = {}
+        #: Another object whenever everything is counted anew.
+        self._counting = object()
         self._numbers = itertools.count(1)
         self.counts: dict[str, int] = {}
         self.users: dict[str, int] = {}
@@ -132,20 +144,30 @@ class Registry:
 
     def closed(self, connection: LiveConnection) -> None:
         """Take away a connection whose state is no longer ``OPEN``. O(1)."""
-        if connection.counted:
+        if not connection.counted:
+            try:
+                self._fresh.remove(connection)
+            except KeyError:
+                # The reporter is about to count it, and will see that it is closed.
+                return
+            self.missed(connection)
+            return
+        if self.quiet:
+            # Which says whether somebody listens.
+            self.wake()
+        if self.listened:
             self._ended.add(connection)
-            if self.quiet:
-                self.wake()
-            if not self.listened:
-                # Cheapest where it was just in use.
-                connection.scope = None
-            return
-        try:
-            self._fresh.remove(connection)
-        except KeyError:
-            # The reporter is about to count it, and will see that it is closed.
-            return
-        self.missed(connection)
+        else:
+            connection.scope = None
+            counting = self._counted.pop(connection, None)
+            if counting is None:
+                self._ended.add(connection)
+            else:
+                kind, user = connection.counted_type, connection.counted_user
+                self._left.append((counting, kind, user, connection.number))
+        if self.quiet:
+            # The reporter looked in between.
+            self.wake()
 
     def missed(self, connection: LiveConnection) -> None:
         """Note the end of a connection that was not counted, or never opened. O(1)."""
@@ -169,8 +191,8 @@ class Registry:
         In this order: what has left the sets is being drained, and whoever then finds
         the drain over finds :attr:`version` changed as well.
         """
-        waiting = bool(self._fresh or self._ended or self._altered)
-        return waiting or self._draining
+        waiting = self._fresh or self._ended or self._altered or self._left
+        return bool(waiting) or self._draining
 
     # Off the socket's path, one thread at a time.
 
@@ -187,16 +209,21 @@ class Registry:
         if self._draining:
             self._start_over(drain)
         self._draining = True
-        self._settle_fresh(drain)
-        self._settle_altered(drain)
-        self._settle_ended(drain)
+        if self._fresh:
+            self._settle_fresh(drain)
+        if self._altered:
+            self._settle_altered(drain)
+        if self._ended:
+            self._settle_ended(drain)
+        if self._left:
+            self._settle_left(drain)
         while self._unseen:
             connection = self._unseen.popleft()
             connection.number = next(self._numbers)
             changes.events += life_of(connection, describe)
             connection.scope = None
         self._settle_users(drain)
-        if not self._counted:
+        if not self.counts:
             # What is taken out of a dictionary does not make it smaller.
             self._counted, self.users = {}, {}
         if changes:
@@ -209,8 +236,7 @@ class Registry:
 
         For another backend, before everything is reported to it.
         """
-        drain = _Drain(describe, tally)
-        self._count(self._uncounted(self._counted, drain), drain)
+        self._start_over(_Drain(describe, tally))
 
     def pieces(
         self, size: int
@@ -238,7 +264,7 @@ class Registry:
         """Return the records and users of a piece that are counted now."""
         records = []
         for connection in connections:
-            if connection.counted:
+            if connection.state == OPEN:
                 record = describe(connection)
                 # In this order: who closes says so before it lets go of the scope.
                 if connection.state == OPEN:
@@ -246,107 +272,159 @@ class Registry:
         return records, [user for user in users if user in self.users]
 
     def _start_over(self, drain: _Drain) -> None:
-        """Count what is counted anew, after a drain that was interrupted."""
+        """Count everything anew, as after a drain that was interrupted."""
+        drain.changes.recounted = True
+        self._counting = object()
         self.counts, self.users, self.anonymous = {}, {}, 0
-        self._count(self._counted, drain)
+        with self._held(self._counted) as held:
+            self._count(held, drain)
+
+    @contextlib.contextmanager
+    def _held(
+        self, connections: Iterable[LiveConnection]
+    ) -> Iterator[list[LiveConnection]]:
+        """Hold those that are counted, so that they stay as they are counted."""
+        asked = tuple(connections)
+        found: list[object] = []
+        try:
+            # In one step, as far as an interruption can tell.
+            found.extend(map(self._counted.pop, asked, itertools.repeat(None)))
+            yield [it for it, counting in zip(asked, found, strict=True) if counting]
+        finally:
+            for connection, counting in zip(asked, found, strict=False):
+                if counting is not None:
+                    self._counted[connection] = self._counting
 
     def _settle_fresh(self, drain: _Drain) -> None:
-        # A drain that is interrupted gives back the rest at once.
-        with contextlib.closing(self._newly_open(drain)) as fresh:
+        numbers, counted = self._numbers, self._counted
+        with _taken(self._fresh, but_not=counted) as taken:
+            fresh, gone = [], []
+            for connection in taken:
+                # In this order: see the module.
+                connection.counted = True
+                if connection.state == OPEN:
+                    connection.number = next(numbers)
+                    fresh.append(connection)
+                else:
+                    gone.append(connection)
             self._count(fresh, drain)
-
-    def _newly_open(self, drain: _Drain) -> Generator[LiveConnection, None, None]:
-        """Yield what is new, to be counted, unless it closed meanwhile: see the module.
-
-        In :attr:`_counted` once it was counted: who asks for the next one has done so.
-        """
-        counted, numbers = self._counted, self._numbers
-        for connection in _taken(self._fresh):
-            if connection in counted:
-                # By a drain that was interrupted right after it.
-                continue
-            connection.counted = True
-            if connection.state == OPEN:
-                connection.number = next(numbers)
-                yield connection
-                counted[connection] = None
-                if self.listened:
-                    drain.changes.events.append(_opening(connection, drain))
-            else:
+            counted.update(dict.fromkeys(fresh, self._counting))
+            taken[:] = gone
+            while taken:
+                connection = taken.pop()
                 connection.counted = False
                 self._ended.discard(connection)
                 self.missed(connection)
+        if self.listened:
+            drain.changes.events += [_opening(it, drain) for it in fresh]
 
     def _settle_altered(self, drain: _Drain) -> None:
-        altered = (it for it in _taken(self._altered) if it.state == OPEN)
-        self._count(self._uncounted(altered, drain), drain)
-
-    def _uncounted(
-        self, connections: Iterable[LiveConnection], drain: _Drain
-    ) -> Iterator[LiveConnection]:
-        """Yield those that were counted, to be counted anew."""
-        for connection in connections:
-            if connection in self._counted:
-                self._uncount(connection, drain)
-                yield connection
+        with (
+            _taken(self._altered) as taken,
+            self._held(it for it in taken if it.state == OPEN) as held,
+        ):
+            self._uncount(map(_TYPE, held), map(_USER, held), drain)
+            self._count(held, drain)
+            taken.clear()
 
     def _settle_ended(self, drain: _Drain) -> None:
-        counted, changes = self._counted, drain.changes
-        for connection in _taken(self._ended):
-            if connection not in counted:
-                # The registry was reset meanwhile, as in the child of a fork.
-                continue
-            self._uncount(connection, drain)
-            del counted[connection]
-            connection.counted = False
-            if drain.tally is None:
-                changes.opened.pop(connection.number, None)
-                changes.closed.append(connection.number)
+        ended: list[LiveConnection] = []
+        with _taken(self._ended) as taken:
+            for connection in taken:
+                # Unless it is from before a reset, as in the child of a fork.
+                if self._counted.pop(connection, None) is not None:
+                    ended.append(connection)
+            self._uncount(map(_TYPE, ended), map(_USER, ended), drain)
+            taken.clear()
+        self._tell_closed([it.number for it in ended], drain)
+        for connection in ended:
             if connection.scope is not None:
                 if self.listened:
                     record = _as_counted(connection, drain.describe(connection))
-                    changes.events.append(end_of(connection, record))
+                    drain.changes.events.append(end_of(connection, record))
                 connection.scope = None
 
-    def _count(self, connections: Iterable[LiveConnection], drain: _Drain) -> None:
-        """Count connections, one after the other as they come."""
-        counts, changes, users = self.counts, drain.changes, drain.users
-        told = drain.tally(connections) if drain.tally else _records(connections, drain)
-        for connection, kind, user in told:
-            changes.recounted = True
-            if kind in counts:
-                counts[kind] += 1
-            elif len(counts) < MAX_TYPES:
-                counts[kind] = 1
-            else:
-                kind = OTHER_TYPE
-                counts[kind] = counts.get(kind, 0) + 1
+    def _settle_left(self, drain: _Drain) -> None:
+        left: list[Left] = []
+        # Nobody else takes anything out.
+        waiting = itertools.repeat(self._left, len(self._left))
+        left.extend(map(collections.deque.popleft, waiting))
+        left = [it for it in left if it[0] is self._counting]
+        if left:
+            _, kinds, users, numbers = zip(*left, strict=True)
+            self._uncount(kinds, users, drain)
+            self._tell_closed(numbers, drain)
+
+    def _tell_closed(self, numbers: Sequence[int], drain: _Drain) -> None:
+        if drain.tally is None:
+            changes = drain.changes
+            changes.closed += numbers
+            for number in numbers if changes.opened else ():
+                changes.opened.pop(number, None)
+
+    def _count(self, connections: Sequence[LiveConnection], drain: _Drain) -> None:
+        if connections:
+            drain.changes.recounted = True
+        records: list[OpenedConnection] = []
+        if drain.tally is not None:
+            kinds, users = drain.tally(connections)
+        else:
+            records = [drain.describe(it) for it in connections]
+            kinds = [it.type for it in records]
+            users = [it.user_id for it in records]
+        kinds = self._count_types(kinds)
+        self._count_users(users, drain)
+        for connection, kind, user in zip(connections, kinds, users, strict=True):
             connection.counted_type = kind
             connection.counted_user = user
+        # As they were counted then.
+        for record, kind in zip(records, kinds, strict=False):
+            if record.type is not kind:
+                record = record._replace(type=kind)
+            drain.changes.opened[record.number] = record
+
+    def _count_types(self, kinds: list[str]) -> list[str]:
+        """Count types, and return what each was counted as."""
+        counts = self.counts
+        left_out = 0
+        for kind, more in collections.Counter(kinds).items():
+            if kind in counts or len(counts) < MAX_TYPES:
+                counts[kind] = counts.get(kind, 0) + more
+            else:
+                left_out += more
+        if not left_out:
+            return kinds
+        kinds = [kind if kind in counts else OTHER_TYPE for kind in kinds]
+        counts[OTHER_TYPE] = counts.get(OTHER_TYPE, 0) + left_out
+        return kinds
+
+    def _count_users(self, users: list[User], drain: _Drain) -> None:
+        for user, more in collections.Counter(users).items():
             if user is None:
-                self.anonymous += 1
+                self.anonymous += more
             elif user is not True:
                 count = self.users.get(user, 0)
-                self.users[user] = count + 1
-                users.setdefault(user, count)
+                self.users[user] = count + more
+                drain.users.setdefault(user, count)
 
-    def _uncount(self, connection: LiveConnection, drain: _Drain) -> None:
-        drain.changes.recounted = True
-        kind, counts = connection.counted_type, self.counts
-        if counts[kind] > 1:
-            counts[kind] -= 1
-        else:
-            del counts[kind]
-        user = connection.counted_user
-        if user is None:
-            self.anonymous -= 1
-        elif user is not True:
-            count = self.users[user]
-            drain.users.setdefault(user, count)
-            if count > 1:
-                self.users[user] = count - 1
-            else:
-                del self.users[user]
+    def _uncount(
+        self, kinds: Iterable[str], users: Iterable[User], drain: _Drain
+    ) -> None:
+        for kind, less in collections.Counter(kinds).items():
+            drain.changes.recounted = True
+            self.counts[kind] -= less
+            if not self.counts[kind]:
+                del self.counts[kind]
+        for user, less in collections.Counter(users).items():
+            if user is None:
+                self.anonymous -= less
+            elif user is not True:
+                count = self.users[user]
+                drain.users.setdefault(user, count)
+                if count > less:
+                    self.users[user] = count - less
+                else:
+                    del self.users[user]
 
     def _settle_users(self, drain: _Drain) -> None:
         for user, count in drain.users.items():
@@ -356,10 +434,19 @@ class Registry:
                 drain.changes.users_left.append(user)
 
 
-def _taken(connections: set[LiveConnection]) -> Iterator[LiveConnection]:
-    """Yield and remove what is in a set that other threads write to, and no more.
+_TYPE = operator.attrgetter("counted_type")
+_USER = operator.attrgetter("counted_user")
 
-    Removed one by one, so that it was either us or somebody else who removed it.
+
+@contextlib.contextmanager
+def _taken(
+    connections: set[LiveConnection], but_not: Container[LiveConnection] = ()
+) -> Iterator[list[LiveConnection]]:
+    """Take out what is in a set that other threads write to, and no more.
+
+    One by one, so that it was either us or somebody else who removed it. Whoever drains
+    may be interrupted: what is still in the list at the end goes back, except for what
+    is in ``but_not``.
     """
     taken: list[LiveConnection] = []
     try:
@@ -368,24 +455,9 @@ def _taken(connections: set[LiveConnection]) -> Iterator[LiveConnection]:
             taken.extend(map(set.pop, itertools.repeat(connections, len(connections))))
         # In a new table, of the size of what is left: a pop gives no memory back.
         connections.intersection_update(connections)
-        while taken:
-            yield taken[-1]
-            taken.pop()
+        yield taken
     finally:
-        # Whoever drains may be interrupted: neither the rest is lost nor the one that
-        # it was at.
-        connections.update(taken)
-
-
-def _records(connections: Iterable[LiveConnection], drain: _Drain) -> Iterator[Told]:
-    """Tell of connections in full, and report them as they were counted then."""
-    for connection in connections:
-        record = drain.describe(connection)
-        yield connection, record.type, record.user_id
-        kind = connection.counted_type
-        if record.type is not kind:
-            record = record._replace(type=kind)
-        drain.changes.opened[record.number] = record
+        connections.update(it for it in taken if it not in but_not)
 
 
 def _as_counted(

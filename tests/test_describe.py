@@ -63,8 +63,7 @@ def tallied(source: Any = CallConsumer, /, **scope: Any) -> tuple[str, object]:
 
 
 def tally(descriptions: Descriptions, connection: LiveConnection) -> tuple[str, object]:
-    ((told, kind, user),) = descriptions.tally([connection])
-    assert told is connection
+    (kind,), (user,) = descriptions.tally([connection])
     return kind, user
 
 
@@ -414,6 +413,34 @@ def test_middleware_that_the_project_does_not_serve_tells_its_own_part(project):
     it = described(mine, path="/ws/call/")
     assert (it.type, it.endpoint) == ("call", "/ws/call/")
     assert described(mine, path="/nowhere/").type == "websocket"
+
+
+def test_middleware_around_one_consumer_is_where_the_project_serves_it(project):
+    call = SocketStatusMiddleware(CallConsumer.as_asgi())
+    chat = SocketStatusMiddleware(ChatConsumer.as_asgi())
+    project(
+        URLRouter(
+            [
+                path("ws/call/<room>/", call),
+                path("ws/chat/", chat),
+                path("ws/chat/<room>/", chat),
+            ]
+        )
+    )
+    routed = {"args": (), "kwargs": {"room": "42"}}
+    it = described(call, path="/ws/call/42/", url_route=routed)
+    assert (it.type, it.endpoint, it.labels) == (
+        "call",
+        "/ws/call/<room>/",
+        {"room": "42"},
+    )
+    assert described(chat, path="/ws/chat/").endpoint == "/ws/chat/"
+    it = described(chat, path="/ws/chat/42/", url_route=routed)
+    assert (it.endpoint, it.labels) == ("/ws/chat/<room>/", {"room": "42"})
+    descriptions = Descriptions()
+    for source, kind in ((call, "call"), (chat, "chat")) * 2:
+        connection = Socket(source, path="/ws/chat/42/").connection
+        assert tally(descriptions, connection) == (kind, None)
 
 
 def test_application_of_the_project_is_not_imported_to_describe(settings):

@@ -7,7 +7,7 @@ import dataclasses
 import random
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,7 +21,7 @@ from django_socket_status import tracking
 from django_socket_status.bounds import MAX_TYPES
 from django_socket_status.lives import CLOSED, OPEN, Choice, LiveConnection
 from django_socket_status.records import OpenedConnection
-from django_socket_status.registry import Registry, Told, registry
+from django_socket_status.registry import Registry, User, registry
 from django_socket_status.tracking import Connection
 from tests.asgi_driver import Books, CallConsumer, Socket, open_books
 from tests.examples import as_many_as
@@ -299,6 +299,47 @@ def test_connections_from_before_a_reset_are_nobodys(monkeypatch):
     assert registry.counts == {}
 
 
+def test_connection_that_was_counted_is_free_as_soon_as_it_closes(monkeypatch):
+    """Nobody waits for the reporter to let go of what may be large."""
+    monkeypatch.setattr(registry, "wake", lambda: None)
+    registry.quiet = False
+    socket = Socket(user="1").open()
+    registry.drain(describe)
+    before = sys.getrefcount(socket.connection)
+    socket.close()
+    after = sys.getrefcount(socket.connection)
+    assert after == before - 1
+    assert registry.is_dirty
+    assert registry.counts == {"call": 1}
+    assert registry.drain(describe).closed == [1]
+    assert registry.counts == registry.users == {}
+
+
+@pytest.mark.parametrize("listened", [True, False])
+def test_connection_that_closes_as_it_is_counted_anew_is_uncounted(
+    listened, monkeypatch
+):
+    monkeypatch.setattr(registry, "wake", lambda: None)
+    sockets = [Socket(user=str(number)).open() for number in range(3)]
+    registry.drain(describe)
+    registry.quiet, registry.listened = False, listened
+    sockets.pop().close()
+
+    def slowly(connections: Sequence[LiveConnection]) -> tuple[list[str], list[User]]:
+        sockets.pop().close()
+        return ["anew" for _ in connections], [True for _ in connections]
+
+    registry.recount(describe, slowly)
+    assert registry.counts == {"anew": 3 if listened else 2}
+    events = registry.drain(describe, slowly if not sockets else None).events
+    assert registry.counts == {"anew": 1}
+    assert [it.kind for it in events] == ["closed", "closed"] * listened
+    sockets.pop().close()
+    registry.drain(describe)
+    assert registry.counts == registry.users == {}
+    assert not registry.is_dirty
+
+
 def test_wake_is_called_while_the_registry_is_quiet(monkeypatch):
     woken = []
     monkeypatch.setattr(registry, "wake", lambda: woken.append(1))
@@ -334,7 +375,7 @@ def test_drain_that_is_interrupted_loses_nothing(monkeypatch, at):
     registry.drain(describe)
     assert registry.counts == {"call": 9}
     assert registry.users == {"2": 9}
-    assert not registry._fresh | registry._ended | registry._altered
+    assert not registry.is_dirty
     for socket in fresh:
         socket.close()
     registry.drain(describe)
@@ -371,8 +412,8 @@ def test_drain_that_is_interrupted_in_any_step_counts_once(monkeypatch, step, be
 
 
 def test_events_carry_everything_also_while_counts_alone_are_reported(books):
-    def tally(connections: Iterable[LiveConnection]) -> Iterator[Told]:
-        return ((connection, "call", True) for connection in connections)
+    def tally(connections: Sequence[LiveConnection]) -> tuple[list[str], list[User]]:
+        return ["call" for _ in connections], [True for _ in connections]
 
     socket = Socket(user="1").open()
     socket.label(room=1)
@@ -468,10 +509,32 @@ RACES = {
 }
 
 
-def run(race: Race, schedule: list[int], drains: int, *, listened: bool) -> None:
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What else is going on."""
+
+    #: Somebody listens to events.
+    listened: bool = False
+    #: Something changed already since the reporter looked.
+    busy: bool = False
+    #: Everything is counted anew before each drain.
+    anew: bool = False
+
+
+SETTINGS = {
+    "listened": Setting(listened=True),
+    "quiet": Setting(),
+    "busy": Setting(busy=True),
+    "listened, anew": Setting(listened=True, anew=True),
+    "busy, anew": Setting(busy=True, anew=True),
+}
+
+
+def run(race: Race, schedule: list[int], drains: int, setting: Setting) -> None:
     """Let the rest of a life go on while drains do."""
     registry.reset()
-    registry.listened = listened
+    registry.listened = setting.listened
+    registry.quiet = not setting.busy
     socket = Socket(user="1")
     books = Books()
     acts = list(race.life(socket))
@@ -486,13 +549,17 @@ def run(race: Race, schedule: list[int], drains: int, *, listened: bool) -> None
 
     def drain() -> None:
         for _ in range(drains):
+            if setting.anew:
+                registry.recount(describe)
             books.settle()
 
     interleave(schedule, drain, path, *MODULES)
-    assert not books.settle().open
+    # Who counts anew is told of no end.
+    assert setting.anew or not books.settle().open
     books.assert_nothing_is_left()
+    assert registry.counts == {}
     assert socket.connection.scope is None
-    if listened:
+    if setting.listened:
         assert books.kinds in (["opened", "closed"], ["rejected"])
 
 
@@ -502,13 +569,13 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("silent")
-@pytest.mark.parametrize("listened", [True, False], ids=["listened", ""])
+@pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS.keys())
 @pytest.mark.parametrize("race", RACES.values(), ids=RACES.keys())
-def test_connection_that_ends_while_it_is_drained_is_counted_right(race, listened):
+def test_connection_that_ends_while_it_is_drained_is_counted_right(race, setting):
     """At every line of the one that the other may come between."""
-    for drained in range(36):
-        for done in (*range(0, 14, 1 if listened else 3), 1000):
-            run(race, [drained, done], 1, listened=listened)
+    for drained in range(70 if setting.anew else 50):
+        for done in (*range(0, 14, 1 if setting.listened else 3), 1000):
+            run(race, [drained, done], 1, setting)
 
 
 @pytest.mark.usefixtures("silent")
@@ -516,10 +583,11 @@ def test_connection_that_ends_while_it_is_drained_is_counted_right(race, listene
     schedule=st.lists(st.integers(0, 12), max_size=25),
     race=st.sampled_from(list(RACES.values())),
     drains=st.integers(1, 3),
+    setting=st.sampled_from(list(SETTINGS.values())),
 )
-@hypothesis_settings(max_examples=as_many_as(150), deadline=None, derandomize=True)
-def test_no_order_of_path_and_drain_miscounts(schedule, race, drains):
-    run(race, schedule, drains, listened=True)
+@hypothesis_settings(max_examples=as_many_as(300), deadline=None, derandomize=True)
+def test_no_order_of_path_and_drain_miscounts(schedule, race, drains, setting):
+    run(race, schedule, drains, setting)
 
 
 @contextlib.contextmanager
@@ -531,6 +599,36 @@ def rapid_switches() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(interval)
+
+
+@pytest.mark.usefixtures("silent")
+def test_threads_that_close_while_everything_is_counted_anew_lose_nothing():
+    registry.quiet = False
+    stop = threading.Event()
+
+    def come_and_go(seed: int) -> None:
+        chance = random.Random(seed)
+        held = [Socket(user=str(chance.randrange(9))).open() for _ in range(20)]
+        for _ in range(1500):
+            held.append(Socket(user=str(chance.randrange(9))).open())
+            held.pop(chance.randrange(len(held))).end()
+        for socket in held:
+            socket.end()
+
+    def drain() -> None:
+        while not stop.is_set():
+            registry.recount(describe)
+            registry.drain(describe)
+
+    with rapid_switches(), ThreadPoolExecutor(5) as pool:
+        drained = pool.submit(drain)
+        lives = [pool.submit(come_and_go, seed) for seed in range(4)]
+        for life in lives:
+            life.result()
+        stop.set()
+        drained.result()
+    assert registry.counts == {}
+    Books().assert_nothing_is_left()
 
 
 @pytest.mark.usefixtures("silent")
