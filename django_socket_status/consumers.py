@@ -140,30 +140,35 @@ def _run(
     connection = enter(cls, scope, receive, send, ask)
     if connection is None:
         return app(scope, receive, send)
-    if _shows_messages(consumer, app):
-        return observe(connection, app, scope, receive)
-    return observe(connection, app, scope)
+    # A ``__call__`` of somebody's own may do with messages what it likes.
+    is_channels = type(app) is MethodType and app.__func__ is _CALL_OF_CHANNELS
+    if not (is_channels and _shows_messages(consumer)):
+        receive = connection.receive
+    return observe(connection, app, scope, receive)
 
 
-def _shows_messages(consumer: Any, app: Any) -> bool:
+def _shows_messages(consumer: Any) -> bool:
     """Return whether our ``dispatch`` gets each message as soon as it is received.
 
-    Not if a ``__call__`` of somebody's own may do with messages what it likes, or
-    ``dispatch`` was replaced since the class was made. With a channel layer, Channels
+    Not if it was replaced since the class was made. With a channel layer, Channels
     holds a disconnect back until the consumer is done with a message of the layer.
     """
-    return (
-        type(app) is MethodType
-        and app.__func__ is _CALL_OF_CHANNELS
-        and getattr(consumer.dispatch, "__func__", None)
-        is type(consumer)._socket_status_dispatch
-        and not _has_layer(consumer.channel_layer_alias)
+    try:
+        dispatch = consumer.dispatch.__func__
+    except AttributeError:
+        return False
+    return dispatch is type(consumer)._socket_status_dispatch and not _has_layer(
+        consumer.channel_layer_alias
     )
 
 
 def _has_layer(alias: str) -> bool:
-    if alias in channel_layers.backends or alias in _without_layer:
-        return alias in channel_layers.backends
+    if alias in channel_layers.backends:
+        return True
+    return alias not in _without_layer and _is_configured(alias)
+
+
+def _is_configured(alias: str) -> bool:
     if alias in channel_layers.configs:
         return True
     _without_layer.add(alias)

@@ -42,13 +42,14 @@ class SocketStatusMiddleware:
         if connection is None:
             return await self.app(scope, receive, send)
         # What ``observe`` does: another coroutine would cost each connection its frame.
-        by: EndedBy = "cancel"
+        by: EndedBy = "return"
         try:
-            result = await self.app(scope, connection.receive, connection.send)
-            by = "return"
-            return result
+            return await self.app(scope, connection.receive, connection.send)
         except Exception as error:
             by = connection.failed(error)
+            raise
+        except BaseException:
+            by = "cancel"
             raise
         finally:
             connection.finish(by)

@@ -92,10 +92,7 @@ def enter(
 
 
 def observe(
-    connection: Connection,
-    app: Application,
-    scope: Scope,
-    receive: Receive | None = None,
+    connection: Connection, app: Application, scope: Scope, receive: Receive
 ) -> Awaitable[Any]:
     """Run an application to its end, and observe its connection.
 
@@ -103,11 +100,11 @@ def observe(
         connection: What :func:`enter` returned.
         app: The application.
         scope: Its scope.
-        receive: The server's, where :func:`saw_disconnect` is called as soon as it
-            has delivered one. By default, the connection looks at each message.
+        receive: The connection's, which looks at each message. The server's, where
+            :func:`saw_disconnect` is called as soon as it has delivered one.
     """
     try:
-        running = app(scope, receive or connection.receive, connection.send)
+        running = app(scope, receive, connection.send)
     except Exception as error:
         connection.finish(connection.failed(error))
         raise
@@ -116,16 +113,17 @@ def observe(
 
 async def _observed(connection: Connection, running: Awaitable[Any]) -> Any:
     # Each name here is eight bytes of each connection.
-    by: EndedBy = "cancel"
+    by: EndedBy = "return"
     try:
-        result = await running
-        by = "return"
-        return result
+        return await running
     except Exception as error:
         by = connection.failed(error)
         raise
+    except BaseException:
+        # CancelledError, or GeneratorExit from a loop that is closed.
+        by = "cancel"
+        raise
     finally:
-        # Also for CancelledError, and GeneratorExit from a loop that is closed.
         connection.finish(by)
 
 

@@ -55,7 +55,7 @@ def tracked(app: Any) -> Any:
         connection = enter(CallConsumer, scope, receive, send)
         if connection is None:
             return await app(scope, receive, send)
-        return await observe(connection, app, scope)
+        return await observe(connection, app, scope, connection.receive)
 
     return door
 
@@ -642,7 +642,8 @@ async def test_what_a_consumer_chooses_is_asked_once_as_it_opens(books):
         return "vip", {"room": 7}
 
     async def door(scope, receive, send):
-        await observe(enter(CallConsumer, scope, receive, send, ask), echo, scope)
+        connection = enter(CallConsumer, scope, receive, send, ask)
+        await observe(connection, echo, scope, connection.receive)
 
     await serve(door, Server(CONNECT, said("one"), disconnect()))
     assert len(asked) == 1
@@ -663,7 +664,8 @@ async def test_choice_that_fails_is_logged_and_the_class_decides(answer, books, 
         return answer
 
     async def door(scope, receive, send):
-        await observe(enter(CallConsumer, scope, receive, send, ask), echo, scope)
+        connection = enter(CallConsumer, scope, receive, send, ask)
+        await observe(connection, echo, scope, connection.receive)
 
     await serve(door, Server(CONNECT, disconnect()))
     books.assert_counted_once()
@@ -725,7 +727,7 @@ async def test_connection_that_ended_leaves_no_cycle(
         ask = (lambda: (None, {"scope": scope["path"]})) if chooses else None
         connection = enter(CallConsumer, scope, receive, send, ask)
         del receive, send
-        await observe(connection, app, scope)
+        await observe(connection, app, scope, connection.receive)
 
     scope = Scope(scope_of())
     gone = weakref.ref(scope)
