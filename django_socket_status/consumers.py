@@ -144,7 +144,13 @@ def _run(
     is_channels = type(app) is MethodType and app.__func__ is _CALL_OF_CHANNELS
     if not (is_channels and _shows_messages(consumer)):
         receive = connection.receive
-    return observe(connection, app, scope, receive)
+    try:
+        running = app(scope, receive, connection.send)
+    except Exception as error:
+        # A plain function may raise before there is anything to await.
+        connection.finish(connection.failed(error))
+        raise
+    return observe(connection, running)
 
 
 def _shows_messages(consumer: Any) -> bool:

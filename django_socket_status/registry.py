@@ -298,18 +298,16 @@ class Registry:
     def _settle_fresh(self, drain: _Drain) -> None:
         numbers, counted = self._numbers, self._counted
         with _taken(self._fresh, but_not=counted) as taken:
-            fresh, gone = [], []
             for connection in taken:
-                # In this order: see the module.
                 connection.counted = True
-                if connection.state == OPEN:
-                    connection.number = next(numbers)
-                    fresh.append(connection)
-                else:
-                    gone.append(connection)
+            # In this order: see the module.
+            fresh = [it for it in taken if it.state == OPEN]
+            for connection in fresh:
+                connection.number = next(numbers)
             self._count(fresh, drain)
             counted.update(dict.fromkeys(fresh, self._counting))
-            taken[:] = gone
+            # Those that closed meanwhile.
+            taken[:] = set(taken).difference(fresh)
             while taken:
                 connection = taken.pop()
                 connection.counted = False

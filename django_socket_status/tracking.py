@@ -91,27 +91,15 @@ def enter(
     return connection
 
 
-def observe(
-    connection: Connection, app: Application, scope: Scope, receive: Receive
-) -> Awaitable[Any]:
+async def observe(connection: Connection, running: Awaitable[Any]) -> Any:
     """Run an application to its end, and observe its connection.
 
     Args:
         connection: What :func:`enter` returned.
-        app: The application.
-        scope: Its scope.
-        receive: The connection's, which looks at each message. The server's, where
-            :func:`saw_disconnect` is called as soon as it has delivered one.
+        running: The application, called with the connection's ``send``, and with the
+            connection's ``receive`` unless :func:`saw_disconnect` is called as soon as
+            the server has delivered one.
     """
-    try:
-        running = app(scope, receive, connection.send)
-    except Exception as error:
-        connection.finish(connection.failed(error))
-        raise
-    return _observed(connection, running)
-
-
-async def _observed(connection: Connection, running: Awaitable[Any]) -> Any:
     # Each name here is eight bytes of each connection.
     by: EndedBy = "return"
     try:

@@ -55,7 +55,9 @@ def tracked(app: Any) -> Any:
         connection = enter(CallConsumer, scope, receive, send)
         if connection is None:
             return await app(scope, receive, send)
-        return await observe(connection, app, scope, connection.receive)
+        return await observe(
+            connection, app(scope, connection.receive, connection.send)
+        )
 
     return door
 
@@ -643,7 +645,7 @@ async def test_what_a_consumer_chooses_is_asked_once_as_it_opens(books):
 
     async def door(scope, receive, send):
         connection = enter(CallConsumer, scope, receive, send, ask)
-        await observe(connection, echo, scope, connection.receive)
+        await observe(connection, echo(scope, connection.receive, connection.send))
 
     await serve(door, Server(CONNECT, said("one"), disconnect()))
     assert len(asked) == 1
@@ -665,7 +667,7 @@ async def test_choice_that_fails_is_logged_and_the_class_decides(answer, books, 
 
     async def door(scope, receive, send):
         connection = enter(CallConsumer, scope, receive, send, ask)
-        await observe(connection, echo, scope, connection.receive)
+        await observe(connection, echo(scope, connection.receive, connection.send))
 
     await serve(door, Server(CONNECT, disconnect()))
     books.assert_counted_once()
@@ -727,7 +729,7 @@ async def test_connection_that_ended_leaves_no_cycle(
         ask = (lambda: (None, {"scope": scope["path"]})) if chooses else None
         connection = enter(CallConsumer, scope, receive, send, ask)
         del receive, send
-        await observe(connection, app, scope, connection.receive)
+        await observe(connection, app(scope, connection.receive, connection.send))
 
     scope = Scope(scope_of())
     gone = weakref.ref(scope)
