@@ -23,6 +23,7 @@ from django_socket_status.bounds import (
     bounded_text,
     bounded_user_id,
 )
+from django_socket_status.counting import User
 from django_socket_status.endpoints import (
     Endpoint,
     find_endpoint,
@@ -32,7 +33,6 @@ from django_socket_status.endpoints import (
 from django_socket_status.lives import Choice, LiveConnection
 from django_socket_status.naming import NAMELESS
 from django_socket_status.records import OpenedConnection
-from django_socket_status.registry import User
 
 __all__ = ["Descriptions", "describe", "user_id_of"]
 

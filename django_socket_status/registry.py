@@ -35,9 +35,8 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from typing import Literal
 
-from django_socket_status.bounds import MAX_TYPES
+from django_socket_status.counting import Counts, User
 from django_socket_status.lives import (
     OPEN,
     Describe,
@@ -52,8 +51,6 @@ __all__ = ["Changes", "Registry", "registry"]
 
 #: Connections that came and went between two drains and wait to be told of.
 EVENT_LIMIT = 10_000
-
-OTHER_TYPE = "other"
 
 
 @dataclasses.dataclass(slots=True)
@@ -72,8 +69,6 @@ class Changes:
         return self.recounted
 
 
-#: A user; ``None`` for nobody, and ``True`` for somebody who is not told by name.
-User = str | Literal[True] | None
 #: Tells of connections what is counted: the type of each, and the user of each.
 Tally = Callable[[Sequence[LiveConnection]], tuple[list[str], list[User]]]
 #: What is left of a connection that was counted: in which counting, its type, its user,
@@ -88,8 +83,6 @@ class _Drain:
     describe: Describe
     tally: Tally | None
     changes: Changes = dataclasses.field(default_factory=Changes)
-    #: How many connections each user had, of those who have more or fewer now.
-    users: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 class Registry:
@@ -130,9 +123,7 @@ class Registry:
         #: Another object whenever everything is counted anew.
         self._counting = object()
         self._numbers = itertools.count(1)
-        self.counts: dict[str, int] = {}
-        self.users: dict[str, int] = {}
-        self.anonymous = 0
+        self._counts = Counts()
 
     # On the socket's path. Nothing here waits, raises, or grows without bound.
 
@@ -150,7 +141,13 @@ class Registry:
             except KeyError:
                 # The reporter is about to count it, and will see that it is closed.
                 return
-            self.missed(connection)
+            # What ``missed`` does, without a call for each connection that is short.
+            if self.quiet:
+                self.wake()
+            if self.listened:
+                self._unseen.append(connection)
+            else:
+                connection.scope = None
             return
         if self.quiet:
             # Which says whether somebody listens.
@@ -194,6 +191,21 @@ class Registry:
         waiting = self._fresh or self._ended or self._altered or self._left
         return bool(waiting) or self._draining
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many connections were counted, by type."""
+        return self._counts.by_type
+
+    @property
+    def users(self) -> dict[str, int]:
+        """Return how many connections were counted, by user: with details only."""
+        return self._counts.by_user
+
+    @property
+    def anonymous(self) -> int:
+        """Return how many connections of nobody were counted."""
+        return self._counts.anonymous
+
     # Off the socket's path, one thread at a time.
 
     def drain(self, describe: Describe, tally: Tally | None = None) -> Changes:
@@ -222,10 +234,11 @@ class Registry:
             connection.number = next(self._numbers)
             changes.events += life_of(connection, describe)
             connection.scope = None
-        self._settle_users(drain)
+        changes.users_joined, changes.users_left = self._counts.changed_users()
         if not self.counts:
-            # What is taken out of a dictionary does not make it smaller.
-            self._counted, self.users = {}, {}
+            # Neither does a dictionary give back memory that it has grown by.
+            self._counted = {}
+            self._counts.shrink()
         if changes:
             self.version = object()
         self._draining = False
@@ -237,6 +250,8 @@ class Registry:
         For another backend, before everything is reported to it.
         """
         self._start_over(_Drain(describe, tally))
+        # Of everything, and nobody is to be told of that.
+        self._counts.changed_users()
 
     def pieces(
         self, size: int
@@ -275,7 +290,7 @@ class Registry:
         """Count everything anew, as after a drain that was interrupted."""
         drain.changes.recounted = True
         self._counting = object()
-        self.counts, self.users, self.anonymous = {}, {}, 0
+        self._counts = Counts()
         with self._held(self._counted) as held:
             self._count(held, drain)
 
@@ -321,8 +336,9 @@ class Registry:
             _taken(self._altered) as taken,
             self._held(it for it in taken if it.state == OPEN) as held,
         ):
-            self._uncount(map(_TYPE, held), map(_USER, held), drain)
-            self._count(held, drain)
+            if held:
+                self._uncount(map(_TYPE, held), map(_USER, held), drain)
+                self._count(held, drain)
             taken.clear()
 
     def _settle_ended(self, drain: _Drain) -> None:
@@ -332,7 +348,8 @@ class Registry:
                 # Unless it is from before a reset, as in the child of a fork.
                 if self._counted.pop(connection, None) is not None:
                     ended.append(connection)
-            self._uncount(map(_TYPE, ended), map(_USER, ended), drain)
+            if ended:
+                self._uncount(map(_TYPE, ended), map(_USER, ended), drain)
             taken.clear()
         self._tell_closed([it.number for it in ended], drain)
         for connection in ended:
@@ -370,8 +387,7 @@ class Registry:
             records = [drain.describe(it) for it in connections]
             kinds = [it.type for it in records]
             users = [it.user_id for it in records]
-        kinds = self._count_types(kinds)
-        self._count_users(users, drain)
+        kinds = self._counts.add(kinds, users)
         for connection, kind, user in zip(connections, kinds, users, strict=True):
             connection.counted_type = kind
             connection.counted_user = user
@@ -381,55 +397,11 @@ class Registry:
                 record = record._replace(type=kind)
             drain.changes.opened[record.number] = record
 
-    def _count_types(self, kinds: list[str]) -> list[str]:
-        """Count types, and return what each was counted as."""
-        counts = self.counts
-        left_out = 0
-        for kind, more in collections.Counter(kinds).items():
-            if kind in counts or len(counts) < MAX_TYPES:
-                counts[kind] = counts.get(kind, 0) + more
-            else:
-                left_out += more
-        if not left_out:
-            return kinds
-        kinds = [kind if kind in counts else OTHER_TYPE for kind in kinds]
-        counts[OTHER_TYPE] = counts.get(OTHER_TYPE, 0) + left_out
-        return kinds
-
-    def _count_users(self, users: list[User], drain: _Drain) -> None:
-        for user, more in collections.Counter(users).items():
-            if user is None:
-                self.anonymous += more
-            elif user is not True:
-                count = self.users.get(user, 0)
-                self.users[user] = count + more
-                drain.users.setdefault(user, count)
-
     def _uncount(
         self, kinds: Iterable[str], users: Iterable[User], drain: _Drain
     ) -> None:
-        for kind, less in collections.Counter(kinds).items():
-            drain.changes.recounted = True
-            self.counts[kind] -= less
-            if not self.counts[kind]:
-                del self.counts[kind]
-        for user, less in collections.Counter(users).items():
-            if user is None:
-                self.anonymous -= less
-            elif user is not True:
-                count = self.users[user]
-                drain.users.setdefault(user, count)
-                if count > less:
-                    self.users[user] = count - less
-                else:
-                    del self.users[user]
-
-    def _settle_users(self, drain: _Drain) -> None:
-        for user, count in drain.users.items():
-            if not count and user in self.users:
-                drain.changes.users_joined.append(user)
-            elif count and user not in self.users:
-                drain.changes.users_left.append(user)
+        drain.changes.recounted = True
+        self._counts.take(kinds, users)
 
 
 _TYPE = operator.attrgetter("counted_type")

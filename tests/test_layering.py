@@ -17,6 +17,7 @@ LAYERS = {
         "",
         "bounds",
         "conf",
+        "counting",
         "exceptions",
         "naming",
         "patterns",

@@ -44,6 +44,8 @@ class MemoryBackend(BaseBackend):
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}
+        #: The users of several workers, until one of them has others.
+        self._union: set[str] | None = None
 
     def report(self, report: Report) -> bool:
         """Take a report: O(what changed)."""
@@ -62,6 +64,8 @@ class MemoryBackend(BaseBackend):
                 entry.connections.pop(number, None)
             for opened in report.opened:
                 entry.connections[opened.number] = opened
+            if report.full or report.users_left or report.users_joined:
+                self._union = None
             entry.users.difference_update(report.users_left)
             entry.users.update(report.users_joined)
             entry.report = dataclasses.replace(
@@ -74,9 +78,14 @@ class MemoryBackend(BaseBackend):
         """Forget a worker."""
         with self._lock:
             self._entries.pop(worker_id, None)
+            self._union = None
 
     def read(self) -> Snapshot:
-        """Return every live report; the union of users costs O(users)."""
+        """Return every live report: O(workers), and O(users) if those have changed.
+
+        The users of a single worker, which is all that there is outside of tests, cost
+        nothing.
+        """
         with self._lock:
             entries = self._live()
             now = self._clock()
@@ -90,7 +99,7 @@ class MemoryBackend(BaseBackend):
                 )
                 for entry in entries
             )
-            return Snapshot(workers=workers, unique_users=len(_union(entries)))
+            return Snapshot(workers=workers, unique_users=len(self._users(entries)))
 
     def get_connections(self, query: ConnectionQuery) -> ConnectionPage:
         """Return one page: O(connections), all of them this process's own."""
@@ -113,12 +122,12 @@ class MemoryBackend(BaseBackend):
     def online_user_ids(self) -> Collection[str]:
         """Return the users with a connection here."""
         with self._lock:
-            return frozenset(_union(self._live()))
+            return frozenset(self._users(self._live()))
 
     def forget_after_fork(self) -> None:
         """Start empty: a lock that the parent held stays held in the child."""
         self._lock = threading.Lock()
-        self._entries = {}
+        self._entries, self._union = {}, None
 
     def _is_alive(self, entry: _Entry) -> bool:
         return self._clock() < entry.reported_at + entry.report.lease_seconds
@@ -129,10 +138,12 @@ class MemoryBackend(BaseBackend):
         ]
         for key in gone:
             del self._entries[key]
+            self._union = None
         return list(self._entries.values())
 
-
-def _union(entries: list[_Entry]) -> set[str]:
-    if len(entries) == 1:
-        return entries[0].users
-    return set().union(*(entry.users for entry in entries))
+    def _users(self, entries: list[_Entry]) -> set[str]:
+        if len(entries) == 1:
+            return entries[0].users
+        if self._union is None:
+            self._union = set().union(*(entry.users for entry in entries))
+        return self._union
