@@ -17,6 +17,7 @@ from django.utils.functional import SimpleLazyObject
 
 from django_socket_status import endpoints
 from django_socket_status.bounds import MAX_LABELS
+from django_socket_status.counting import Counts
 from django_socket_status.describe import MAX_TYPE
 from django_socket_status.exceptions import (
     BackendError,
@@ -258,7 +259,7 @@ def test_user_is_online_while_connected(connected, asked):
 def test_user_on_another_worker_is_online(unreported, monkeypatch):
     open_socket(user=7)
     reporter.flush()
-    monkeypatch.setattr(registry, "users", {})
+    monkeypatch.setattr(registry, "_counts", Counts())
     assert both("is_online", user=7) is True
     assert scripted().questions == 2
 
