@@ -41,6 +41,8 @@ def bounded_text(value: object, limit: int) -> str:
 
 def _plain(value: object) -> str:
     """Return text that is no enumeration's member and not marked safe for HTML."""
+    if type(value) is int:
+        return str(value)
     return str.__str__(value if isinstance(value, str) else str(value))
 
 

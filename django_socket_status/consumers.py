@@ -163,18 +163,15 @@ def _shows_messages(consumer: Any) -> bool:
         dispatch = consumer.dispatch.__func__
     except AttributeError:
         return False
-    return dispatch is type(consumer)._socket_status_dispatch and not _has_layer(
-        consumer.channel_layer_alias
-    )
+    if dispatch is not type(consumer)._socket_status_dispatch:
+        return False
+    alias = consumer.channel_layer_alias
+    if alias in channel_layers.backends:
+        return False
+    return alias in _without_layer or not _has_layer(alias)
 
 
 def _has_layer(alias: str) -> bool:
-    if alias in channel_layers.backends:
-        return True
-    return alias not in _without_layer and _is_configured(alias)
-
-
-def _is_configured(alias: str) -> bool:
     if alias in channel_layers.configs:
         return True
     _without_layer.add(alias)

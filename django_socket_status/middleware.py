@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django_socket_status.endpoints import Endpoint, walk
+from django_socket_status.lives import OPEN
 from django_socket_status.records import EndedBy
 from django_socket_status.tracking import Application, Receive, Scope, Send, enter
 
@@ -52,7 +53,11 @@ class SocketStatusMiddleware:
             by = "cancel"
             raise
         finally:
-            connection.finish(by)
+            if connection.state > OPEN:
+                # Mostly: the server or the application has said so.
+                connection.finished = True
+            else:
+                connection.finish(by)
 
     def __getattr__(self, name: str) -> Any:
         if name == "app":

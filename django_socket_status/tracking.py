@@ -112,7 +112,11 @@ async def observe(connection: Connection, running: Awaitable[Any]) -> Any:
         by = "cancel"
         raise
     finally:
-        connection.finish(by)
+        if connection.state > OPEN:
+            # Mostly: the server or the application has said so.
+            connection.finished = True
+        else:
+            connection.finish(by)
 
 
 class Connection(LiveConnection):
