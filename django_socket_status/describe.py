@@ -201,11 +201,10 @@ class Descriptions:
         if isinstance(source, type):
             return self._place_of_class(source, source, scope)
         below = source.socket_status_endpoints
-        if len(below) == 1 and not below[0].routes and below[0].consumer_class:
+        only = below[0] if len(below) == 1 and not below[0].routes else None
+        if only is not None and only.consumer_class is not None:
             # Around one consumer: all of its routes are above, as with the mixin.
-            return self._place_of_class(
-                source, below[0].consumer_class, scope, below[0]
-            )
+            return self._place_of_class(source, only.consumer_class, scope, only)
         inner = _match(below, scope, scope.get("path_remaining"))
         outer = _match(self._endpoints_of_project(), scope, None)
         if inner is None:
