@@ -17,8 +17,10 @@ __all__ = [
     "Ending",
     "Event",
     "LiveConnection",
+    "as_counted",
     "end_of",
     "life_of",
+    "opening_of",
 ]
 
 HANDSHAKE, OPEN, CLOSED, REJECTED = range(4)
@@ -112,14 +114,31 @@ class Event:
 Describe = Callable[[LiveConnection], OpenedConnection]
 
 
+def as_counted(
+    connection: LiveConnection, record: OpenedConnection
+) -> OpenedConnection:
+    """Return a record under the type and the user that its connection is counted as."""
+    kind, user = connection.counted_type, connection.counted_user
+    if user is True:
+        user = record.user_id
+    if record.type == kind and record.user_id == user:
+        return record
+    return record._replace(type=kind, user_id=user)
+
+
 def life_of(connection: LiveConnection, describe: Describe) -> Iterator[Event]:
     """Yield the whole life of a connection that nobody saw."""
     record = describe(connection)
     if connection.state == REJECTED:
         yield Event(kind="rejected", connection=record, source=connection.source)
         return
-    yield Event(kind="opened", connection=record, source=connection.source)
+    yield opening_of(connection, record)
     yield end_of(connection, record)
+
+
+def opening_of(connection: LiveConnection, record: OpenedConnection) -> Event:
+    """Return the beginning of a connection that is, or was, open."""
+    return Event(kind="opened", connection=record, source=connection.source)
 
 
 def end_of(connection: LiveConnection, record: OpenedConnection) -> Event:

@@ -42,8 +42,10 @@ from django_socket_status.lives import (
     Describe,
     Event,
     LiveConnection,
+    as_counted,
     end_of,
     life_of,
+    opening_of,
 )
 from django_socket_status.records import OpenedConnection
 
@@ -283,7 +285,7 @@ class Registry:
                 record = describe(connection)
                 # In this order: who closes says so before it lets go of the scope.
                 if connection.state == OPEN:
-                    records.append(_as_counted(connection, record))
+                    records.append(as_counted(connection, record))
         return records, [user for user in users if user in self.users]
 
     def _start_over(self, drain: _Drain) -> None:
@@ -321,15 +323,21 @@ class Registry:
                 connection.number = next(numbers)
             self._count(fresh, drain)
             counted.update(dict.fromkeys(fresh, self._counting))
-            # Those that closed meanwhile.
-            taken[:] = set(taken).difference(fresh)
+            # Those that closed meanwhile are left, if there are any.
+            taken[:] = set(taken).difference(fresh) if len(fresh) < len(taken) else ()
             while taken:
                 connection = taken.pop()
                 connection.counted = False
                 self._ended.discard(connection)
                 self.missed(connection)
         if self.listened:
-            drain.changes.events += [_opening(it, drain) for it in fresh]
+            told, events = drain.changes.opened, drain.changes.events
+            for connection in fresh:
+                record = told.get(connection.number)
+                if record is None:
+                    # Counted without details.
+                    record = as_counted(connection, drain.describe(connection))
+                events.append(opening_of(connection, record))
 
     def _settle_altered(self, drain: _Drain) -> None:
         with (
@@ -355,7 +363,7 @@ class Registry:
         for connection in ended:
             if connection.scope is not None:
                 if self.listened:
-                    record = _as_counted(connection, drain.describe(connection))
+                    record = as_counted(connection, drain.describe(connection))
                     drain.changes.events.append(end_of(connection, record))
                 connection.scope = None
 
@@ -428,26 +436,6 @@ def _taken(
         yield taken
     finally:
         connections.update(it for it in taken if it not in but_not)
-
-
-def _as_counted(
-    connection: LiveConnection, record: OpenedConnection
-) -> OpenedConnection:
-    """Return a record under the type and the user that its connection is counted as."""
-    kind, user = connection.counted_type, connection.counted_user
-    if user is True:
-        user = record.user_id
-    if record.type == kind and record.user_id == user:
-        return record
-    return record._replace(type=kind, user_id=user)
-
-
-def _opening(connection: LiveConnection, drain: _Drain) -> Event:
-    record = drain.changes.opened.get(connection.number)
-    if record is None:
-        # Counted without details.
-        record = _as_counted(connection, drain.describe(connection))
-    return Event(kind="opened", connection=record, source=connection.source)
 
 
 #: The registry of this process.
