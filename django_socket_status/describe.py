@@ -9,13 +9,12 @@ from __future__ import annotations
 import functools
 import logging
 import sys
-import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db.models import Model
-from django.utils.functional import LazyObject, empty
+from django.utils.functional import LazyObject
 
 from django_socket_status.bounds import (
     MAX_PATH,
@@ -33,8 +32,9 @@ from django_socket_status.endpoints import (
 from django_socket_status.lives import Choice, LiveConnection
 from django_socket_status.naming import NAMELESS
 from django_socket_status.records import OpenedConnection
+from django_socket_status.users import key_of, user_id_of
 
-__all__ = ["Descriptions", "describe", "user_id_of"]
+__all__ = ["Descriptions", "describe"]
 
 logger = logging.getLogger("django_socket_status")
 
@@ -47,7 +47,6 @@ MAX_TYPE = 64
 Place = tuple[str, str, Mapping[str, Any]]
 
 _NOTHING: Mapping[str, Any] = {}
-_PLAIN_KEYS = (int, str, uuid.UUID)
 _new_record = functools.partial(tuple.__new__, OpenedConnection)
 
 
@@ -163,14 +162,14 @@ class Descriptions:
         return text
 
     def _key(self, user: object) -> object:
-        """Return what :func:`_key_of` does, sooner for the classes of a project."""
+        """Return what :func:`key_of` does, sooner for the classes of a project."""
         name = self._key_names.get(type(user))
         if name is not None:
             return user.__dict__.get(name)
         # In this order: to ask a lazy object for anything else would evaluate it.
         if not isinstance(user, LazyObject) and isinstance(user, Model):
             self._key_names[type(user)] = user._meta.pk.attname
-        return _key_of(user)
+        return key_of(user)
 
     def _place(self, source: Any, scope: Mapping[str, Any]) -> Place:
         return self._fixed.get(id(source)) or self._place_by_path(source, scope)
@@ -296,26 +295,3 @@ def _endpoints_of_project() -> Sequence[Endpoint]:
     """
     module = getattr(settings, "ASGI_APPLICATION", None) or ""
     return get_endpoints() if module.rpartition(".")[0] in sys.modules else ()
-
-
-def user_id_of(user: object) -> str | None:
-    """Return a user's primary key as text; ``None`` for an anonymous one.
-
-    Takes a user object or a primary key. A lazy object that nobody has evaluated yet
-    stays so: it might run a query here.
-    """
-    key = _key_of(user)
-    return None if key is None else bounded_user_id(key)
-
-
-def _key_of(user: object) -> object:
-    if isinstance(user, LazyObject):
-        user = user.__dict__.get("_wrapped", empty)
-        if user is empty:
-            return None
-    if isinstance(user, Model):
-        # A deferred key would be fetched from the database.
-        return user.__dict__.get(user._meta.pk.attname)
-    if user is None or isinstance(user, bool):
-        return None
-    return user if isinstance(user, _PLAIN_KEYS) else getattr(user, "pk", None)

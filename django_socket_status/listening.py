@@ -29,9 +29,9 @@ from django.http import HttpRequest
 
 from django_socket_status.access import PUBLIC, is_allowed
 from django_socket_status.conf import get_settings
-from django_socket_status.describe import user_id_of
 from django_socket_status.forks import after_fork
 from django_socket_status.lanes import Lane, LaneFullError
+from django_socket_status.users import user_id_of
 
 __all__ = [
     "TOGETHER",

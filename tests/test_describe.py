@@ -20,12 +20,13 @@ from django.utils.safestring import mark_safe
 
 from django_socket_status import endpoints
 from django_socket_status.bounds import MAX_LABELS, MAX_PATH, MAX_USER_ID
-from django_socket_status.describe import Descriptions, describe, user_id_of
+from django_socket_status.describe import Descriptions, describe
 from django_socket_status.lives import Choice, LiveConnection
 from django_socket_status.middleware import SocketStatusMiddleware
 from django_socket_status.records import OpenedConnection
 from django_socket_status.registry import registry
 from django_socket_status.tracking import SCOPE_KEY
+from django_socket_status.users import user_id_of
 from tests.asgi_driver import Server, Socket, scope_of, serve
 
 

@@ -23,6 +23,7 @@ LAYERS = {
         "patterns",
         "records",
         "signals",
+        "users",
         "worker",
     },
     "what is open here, where it goes, and which URLs there are": {

@@ -602,10 +602,28 @@ def rapid_switches() -> Iterator[None]:
         sys.setswitchinterval(interval)
 
 
+def run_threads(come_and_go: Callable[[int], None], drain: Callable[[], None]) -> None:
+    """Let four threads open and close, each with a seed, while another one drains."""
+    stop = threading.Event()
+
+    def keep_draining() -> None:
+        while not stop.is_set():
+            drain()
+
+    with rapid_switches(), ThreadPoolExecutor(5) as pool:
+        drained = pool.submit(keep_draining)
+        lives = [pool.submit(come_and_go, seed) for seed in range(4)]
+        try:
+            for life in lives:
+                life.result()
+        finally:
+            stop.set()
+        drained.result()
+
+
 @pytest.mark.usefixtures("silent")
 def test_threads_that_close_while_everything_is_counted_anew_lose_nothing():
     registry.quiet = False
-    stop = threading.Event()
 
     def come_and_go(seed: int) -> None:
         chance = random.Random(seed)
@@ -617,17 +635,10 @@ def test_threads_that_close_while_everything_is_counted_anew_lose_nothing():
             socket.end()
 
     def drain() -> None:
-        while not stop.is_set():
-            registry.recount(describe)
-            registry.drain(describe)
+        registry.recount(describe)
+        registry.drain(describe)
 
-    with rapid_switches(), ThreadPoolExecutor(5) as pool:
-        drained = pool.submit(drain)
-        lives = [pool.submit(come_and_go, seed) for seed in range(4)]
-        for life in lives:
-            life.result()
-        stop.set()
-        drained.result()
+    run_threads(come_and_go, drain)
     # What ended after the last look is in no count once it is looked at.
     Books().assert_nothing_is_left()
     assert registry.counts == {}
@@ -637,7 +648,6 @@ def test_threads_that_close_while_everything_is_counted_anew_lose_nothing():
 def test_threads_that_open_and_close_while_another_drains_lose_nothing():
     registry.listened = True
     books = Books()
-    stop = threading.Event()
     per_thread = 1500
 
     def come_and_go(seed: int) -> None:
@@ -655,17 +665,10 @@ def test_threads_that_open_and_close_while_another_drains_lose_nothing():
             socket.end()
 
     def drain() -> None:
-        while not stop.is_set():
-            books.settle()
-            assert sum(registry.counts.values()) == len(books.open)
+        books.settle()
+        assert sum(registry.counts.values()) == len(books.open)
 
-    with rapid_switches(), ThreadPoolExecutor(5) as pool:
-        drained = pool.submit(drain)
-        lives = [pool.submit(come_and_go, seed) for seed in range(4)]
-        for life in lives:
-            life.result()
-        stop.set()
-        drained.result()
+    run_threads(come_and_go, drain)
     assert books.settle().open == {}
     books.assert_nothing_is_left()
     told = [
