@@ -22,7 +22,7 @@ from django_socket_status.bounds import (
     bounded_text,
     bounded_user_id,
 )
-from django_socket_status.counting import User
+from django_socket_status.counting import Counts, Group
 from django_socket_status.endpoints import (
     Endpoint,
     find_endpoint,
@@ -98,26 +98,27 @@ class Descriptions:
             return self._describe_in_parts(connection, scope)
 
     def tally(
-        self, connections: Iterable[LiveConnection]
-    ) -> tuple[list[str], list[User]]:
-        """Tell the type of each connection, and whether somebody is signed in."""
-        kinds: list[str] = []
-        users: list[User] = []
+        self, connections: Iterable[LiveConnection], counts: Counts
+    ) -> list[Group]:
+        """Tell the group of each connection: its type, and whether it is somebody's."""
+        told: list[Group] = []
         key_names = self._key_names
-        # The last source whose connections are all of one type.
-        alike_source, kind_of_alike = None, ""
+        # The last source whose connections are all of one type, and their groups.
+        alike_source: object = None
+        groups: Sequence[Group]
+        alike: Sequence[Group] = ()
         for connection in connections:
             scope = connection.scope or _NOTHING
             try:
                 source, choice = connection.source, connection.choice
                 if choice is not None and choice.type:
-                    kind = bounded_text(choice.type, MAX_TYPE)
+                    groups = counts.groups(bounded_text(choice.type, MAX_TYPE))
                 elif source is alike_source:
-                    kind = kind_of_alike
+                    groups = alike
                 else:
-                    kind = self._place(source, scope)[0]
+                    groups = counts.groups(self._place(source, scope)[0])
                     if id(source) in self._fixed:
-                        alike_source, kind_of_alike = source, kind
+                        alike_source, alike = source, groups
                 user = scope.get("user")
                 name = key_names.get(type(user))
                 key = user.__dict__.get(name) if name else self._key(user)
@@ -125,11 +126,10 @@ class Descriptions:
             except Exception:
                 logger.debug("A connection cannot be told in full.", exc_info=True)
                 record = self._describe_in_parts(connection, scope)
-                kind = record.type
+                groups = counts.groups(record.type)
                 is_known = record.user_id is not None
-            kinds.append(kind)
-            users.append(True if is_known else None)
-        return kinds, users
+            told.append(groups[is_known])
+        return told
 
     def _describe_in_parts(
         self, connection: LiveConnection, scope: Mapping[str, Any]

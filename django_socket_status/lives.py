@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
+from django_socket_status.counting import Group
 from django_socket_status.records import EndedBy, OpenedConnection
 
 __all__ = [
@@ -39,7 +40,6 @@ class LiveConnection:
     __slots__ = (
         "choice",
         "counted",
-        "counted_type",
         "counted_user",
         "ending",
         "number",
@@ -61,9 +61,8 @@ class LiveConnection:
     # ---
     counted: bool
     number: int
-    counted_type: str
-    counted_user: str | Literal[True] | None
-    """``None`` for nobody, ``True`` for somebody who was not told by name."""
+    counted_user: str | None
+    """Whose it is, where its group does not tell."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -115,15 +114,16 @@ Describe = Callable[[LiveConnection], OpenedConnection]
 
 
 def as_counted(
-    connection: LiveConnection, record: OpenedConnection
+    connection: LiveConnection, group: Group, record: OpenedConnection
 ) -> OpenedConnection:
     """Return a record under the type and the user that its connection is counted as."""
-    kind, user = connection.counted_type, connection.counted_user
-    if user is True:
-        user = record.user_id
-    if record.type == kind and record.user_id == user:
+    if group.signed_in is None:
+        user = connection.counted_user
+    else:
+        user = record.user_id if group.signed_in else None
+    if record.type == group.type and record.user_id == user:
         return record
-    return record._replace(type=kind, user_id=user)
+    return record._replace(type=group.type, user_id=user)
 
 
 def life_of(connection: LiveConnection, describe: Describe) -> Iterator[Event]:

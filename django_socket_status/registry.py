@@ -27,16 +27,15 @@ import collections
 import contextlib
 import dataclasses
 import itertools
-import operator
 from collections.abc import (
     Callable,
-    Container,
     Iterable,
     Iterator,
+    Mapping,
     Sequence,
 )
 
-from django_socket_status.counting import Counts, User
+from django_socket_status.counting import Counts, Group
 from django_socket_status.lives import (
     OPEN,
     Describe,
@@ -48,6 +47,7 @@ from django_socket_status.lives import (
     opening_of,
 )
 from django_socket_status.records import OpenedConnection
+from django_socket_status.taking import emptied, taken_out
 
 __all__ = ["Changes", "Registry", "registry"]
 
@@ -71,11 +71,11 @@ class Changes:
         return self.recounted
 
 
-#: Tells of connections what is counted: the type of each, and the user of each.
-Tally = Callable[[Sequence[LiveConnection]], tuple[list[str], list[User]]]
-#: What is left of a connection that was counted: in which counting, its type, its user,
-#: and its number.
-Left = tuple[object, str, User, int]
+#: Tells of connections what is counted: the group of each.
+Tally = Callable[[Sequence[LiveConnection], Counts], list[Group]]
+#: What is left of a connection that was counted with its user: its group, its user and
+#: its number.
+Left = tuple[Group, str | None, int]
 
 
 @dataclasses.dataclass(slots=True)
@@ -115,15 +115,13 @@ class Registry:
         self._ended: set[LiveConnection] = set()
         self._altered: set[LiveConnection] = set()
         self._left: collections.deque[Left] = collections.deque()
+        self._gone: collections.deque[Group] = collections.deque()
         self._unseen: collections.deque[LiveConnection] = collections.deque(
             maxlen=EVENT_LIMIT
         )
-        # In which counting each was counted. A set would grow in longer leaps: up to
-        # 100 bytes a connection.
-        self._counted: dict[LiveConnection, object] = {}
-        # The reporter's.
-        #: Another object whenever everything is counted anew.
-        self._counting = object()
+        # In which group each was counted.
+        self._counted: dict[LiveConnection, Group] = {}
+        # The reporter's. The counts are another object whenever all is counted anew.
         self._numbers = itertools.count(1)
         self._counts = Counts()
 
@@ -158,12 +156,13 @@ class Registry:
             self._ended.add(connection)
         else:
             connection.scope = None
-            counting = self._counted.pop(connection, None)
-            if counting is None:
+            group = self._counted.pop(connection, None)
+            if group is None:
                 self._ended.add(connection)
+            elif group.signed_in is None:
+                self._left.append((group, connection.counted_user, connection.number))
             else:
-                kind, user = connection.counted_type, connection.counted_user
-                self._left.append((counting, kind, user, connection.number))
+                self._gone.append(group)
         if self.quiet:
             # The reporter looked in between.
             self.wake()
@@ -190,8 +189,14 @@ class Registry:
         In this order: what has left the sets is being drained, and whoever then finds
         the drain over finds :attr:`version` changed as well.
         """
-        waiting = self._fresh or self._ended or self._altered or self._left
-        return bool(waiting) or self._draining
+        return bool(
+            self._fresh
+            or self._ended
+            or self._altered
+            or self._left
+            or self._gone
+            or self._draining
+        )
 
     @property
     def counts(self) -> dict[str, int]:
@@ -231,6 +236,8 @@ class Registry:
             self._settle_ended(drain)
         if self._left:
             self._settle_left(drain)
+        if self._gone:
+            self._settle_gone(drain)
         while self._unseen:
             connection = self._unseen.popleft()
             connection.number = next(self._numbers)
@@ -283,46 +290,50 @@ class Registry:
         for connection in connections:
             if connection.state == OPEN:
                 record = describe(connection)
+                group = self._counted.get(connection)
                 # In this order: who closes says so before it lets go of the scope.
-                if connection.state == OPEN:
-                    records.append(as_counted(connection, record))
+                if connection.state == OPEN and group is not None:
+                    records.append(as_counted(connection, group, record))
         return records, [user for user in users if user in self.users]
 
     def _start_over(self, drain: _Drain) -> None:
         """Count everything anew, as after a drain that was interrupted."""
         drain.changes.recounted = True
-        self._counting = object()
         self._counts = Counts()
         with self._held(self._counted) as held:
-            self._count(held, drain)
+            self._count_again(held, drain)
 
     @contextlib.contextmanager
     def _held(
         self, connections: Iterable[LiveConnection]
-    ) -> Iterator[list[LiveConnection]]:
-        """Hold those that are counted, so that they stay as they are counted."""
+    ) -> Iterator[dict[LiveConnection, Group]]:
+        """Hold those that are counted, each with its group, and then let go of them."""
         asked = tuple(connections)
-        found: list[object] = []
+        found: list[Group | None] = []
+        held: dict[LiveConnection, Group] = {}
         try:
             # In one step, as far as an interruption can tell.
             found.extend(map(self._counted.pop, asked, itertools.repeat(None)))
-            yield [it for it, counting in zip(asked, found, strict=True) if counting]
+            for connection, group in zip(asked, found, strict=True):
+                if group is not None:
+                    held[connection] = group
+            yield held
         finally:
-            for connection, counting in zip(asked, found, strict=False):
-                if counting is not None:
-                    self._counted[connection] = self._counting
+            for connection, group in zip(asked, found, strict=False):
+                if group is not None:
+                    self._counted[connection] = held.get(connection, group)
 
     def _settle_fresh(self, drain: _Drain) -> None:
         numbers, counted = self._numbers, self._counted
-        with _taken(self._fresh, but_not=counted) as taken:
+        with taken_out(self._fresh, but_not=counted) as taken:
             for connection in taken:
                 connection.counted = True
             # In this order: see the module.
             fresh = [it for it in taken if it.state == OPEN]
             for connection in fresh:
                 connection.number = next(numbers)
-            self._count(fresh, drain)
-            counted.update(dict.fromkeys(fresh, self._counting))
+            groups = self._count(fresh, drain)
+            counted.update(zip(fresh, groups, strict=True))
             # Those that closed meanwhile are left, if there are any.
             taken[:] = set(taken).difference(fresh) if len(fresh) < len(taken) else ()
             while taken:
@@ -332,51 +343,54 @@ class Registry:
                 self.missed(connection)
         if self.listened:
             told, events = drain.changes.opened, drain.changes.events
-            for connection in fresh:
+            for connection, group in zip(fresh, groups, strict=True):
                 record = told.get(connection.number)
                 if record is None:
                     # Counted without details.
-                    record = as_counted(connection, drain.describe(connection))
+                    record = as_counted(connection, group, drain.describe(connection))
                 events.append(opening_of(connection, record))
 
     def _settle_altered(self, drain: _Drain) -> None:
         with (
-            _taken(self._altered) as taken,
+            taken_out(self._altered) as taken,
             self._held(it for it in taken if it.state == OPEN) as held,
         ):
             if held:
-                self._uncount(map(_TYPE, held), map(_USER, held), drain)
-                self._count(held, drain)
+                self._uncount(held, drain)
+                self._count_again(held, drain)
             taken.clear()
 
     def _settle_ended(self, drain: _Drain) -> None:
-        ended: list[LiveConnection] = []
-        with _taken(self._ended) as taken:
+        ended: dict[LiveConnection, Group] = {}
+        with taken_out(self._ended) as taken:
             for connection in taken:
+                group = self._counted.pop(connection, None)
                 # Unless it is from before a reset, as in the child of a fork.
-                if self._counted.pop(connection, None) is not None:
-                    ended.append(connection)
+                if group is not None:
+                    ended[connection] = group
             if ended:
-                self._uncount(map(_TYPE, ended), map(_USER, ended), drain)
+                self._uncount(ended, drain)
             taken.clear()
         self._tell_closed([it.number for it in ended], drain)
-        for connection in ended:
+        for connection, group in ended.items():
             if connection.scope is not None:
                 if self.listened:
-                    record = as_counted(connection, drain.describe(connection))
+                    record = as_counted(connection, group, drain.describe(connection))
                     drain.changes.events.append(end_of(connection, record))
                 connection.scope = None
 
     def _settle_left(self, drain: _Drain) -> None:
-        left: list[Left] = []
-        # Nobody else takes anything out.
-        waiting = itertools.repeat(self._left, len(self._left))
-        left.extend(map(collections.deque.popleft, waiting))
-        left = [it for it in left if it[0] is self._counting]
+        left = [it for it in emptied(self._left) if it[0].counts is self._counts]
         if left:
-            _, kinds, users, numbers = zip(*left, strict=True)
-            self._uncount(kinds, users, drain)
+            drain.changes.recounted = True
+            groups, users, numbers = zip(*left, strict=True)
+            self._counts.take(groups)
+            self._counts.take_users(users)
             self._tell_closed(numbers, drain)
+
+    def _settle_gone(self, drain: _Drain) -> None:
+        drain.changes.recounted = True
+        self._counts.take(emptied(self._gone))
 
     def _tell_closed(self, numbers: Sequence[int], drain: _Drain) -> None:
         if drain.tally is None:
@@ -385,57 +399,43 @@ class Registry:
             for number in numbers if changes.opened else ():
                 changes.opened.pop(number, None)
 
-    def _count(self, connections: Sequence[LiveConnection], drain: _Drain) -> None:
+    def _count(
+        self, connections: Sequence[LiveConnection], drain: _Drain
+    ) -> list[Group]:
+        """Count connections, and return the group of each."""
         if connections:
             drain.changes.recounted = True
-        records: list[OpenedConnection] = []
+        counts = self._counts
         if drain.tally is not None:
-            kinds, users = drain.tally(connections)
-        else:
-            records = [drain.describe(it) for it in connections]
-            kinds = [it.type for it in records]
-            users = [it.user_id for it in records]
-        kinds = self._counts.add(kinds, users)
-        for connection, kind, user in zip(connections, kinds, users, strict=True):
-            connection.counted_type = kind
-            connection.counted_user = user
-        # As they were counted then.
-        for record, kind in zip(records, kinds, strict=False):
-            if record.type is not kind:
-                record = record._replace(type=kind)
-            drain.changes.opened[record.number] = record
+            return counts.add(drain.tally(connections, counts))
+        records = [drain.describe(it) for it in connections]
+        kinds = [it.type for it in records]
+        group_of = {kind: counts.groups(kind).by_user for kind in set(kinds)}
+        groups = counts.add([group_of[it] for it in kinds])
+        counts.add_users([it.user_id for it in records])
+        opened = drain.changes.opened
+        for connection, group, record in zip(connections, groups, records, strict=True):
+            connection.counted_user = record.user_id
+            # As it was counted.
+            if record.type != group.type:
+                record = record._replace(type=group.type)
+            opened[record.number] = record
+        return groups
 
-    def _uncount(
-        self, kinds: Iterable[str], users: Iterable[User], drain: _Drain
-    ) -> None:
+    def _count_again(self, held: dict[LiveConnection, Group], drain: _Drain) -> None:
+        connections = tuple(held)
+        held.update(zip(connections, self._count(connections, drain), strict=True))
+
+    def _uncount(self, counted: Mapping[LiveConnection, Group], drain: _Drain) -> None:
         drain.changes.recounted = True
-        self._counts.take(kinds, users)
-
-
-_TYPE = operator.attrgetter("counted_type")
-_USER = operator.attrgetter("counted_user")
-
-
-@contextlib.contextmanager
-def _taken(
-    connections: set[LiveConnection], but_not: Container[LiveConnection] = ()
-) -> Iterator[list[LiveConnection]]:
-    """Take out what is in a set that other threads write to, and no more.
-
-    One by one, so that it was either us or somebody else who removed it. Whoever drains
-    may be interrupted: what is still in the list at the end goes back, except for what
-    is in ``but_not``.
-    """
-    taken: list[LiveConnection] = []
-    try:
-        with contextlib.suppress(KeyError):
-            # Keeps what it has when a pop finds nothing any more.
-            taken.extend(map(set.pop, itertools.repeat(connections, len(connections))))
-        # In a new table, of the size of what is left: a pop gives no memory back.
-        connections.intersection_update(connections)
-        yield taken
-    finally:
-        connections.update(it for it in taken if it not in but_not)
+        self._counts.take(counted.values())
+        self._counts.take_users(
+            [
+                it.counted_user
+                for it, group in counted.items()
+                if group.signed_in is None
+            ]
+        )
 
 
 #: The registry of this process.

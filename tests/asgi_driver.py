@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from django_socket_status.describe import describe
+from django_socket_status.describe import Descriptions, describe
 from django_socket_status.labels import update_labels
 from django_socket_status.lives import Ending
 from django_socket_status.records import OpenedConnection
@@ -195,14 +195,19 @@ class Socket:
 
 
 class Books:
-    """What the registry counted and told, drained by the test itself, on no thread."""
+    """What the registry counted and told, drained by the test itself, on no thread.
 
-    def __init__(self) -> None:
+    Args:
+        details: Whether users are counted, as for a backend that wants details.
+    """
+
+    def __init__(self, *, details: bool = True) -> None:
+        self.tally = None if details else Descriptions().tally
         self.told: list[tuple[str, OpenedConnection, Any, Ending | None]] = []
         self.open: dict[int, OpenedConnection] = {}
 
     def settle(self) -> Books:
-        changes = registry.drain(describe)
+        changes = registry.drain(describe, self.tally)
         for number in changes.closed:
             self.open.pop(number, None)
         self.open.update(changes.opened)

@@ -4,65 +4,98 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from django_socket_status.bounds import MAX_TYPES
-from django_socket_status.counting import Counts
+from django_socket_status.counting import Counts, Group, Groups
 from tests.examples import as_many_as
+
+
+def by_user(counts: Counts, *types: str) -> list[Group]:
+    """Return the group of each of some connections that have users."""
+    return [counts.groups(it).by_user for it in types]
 
 
 def test_types_and_users_are_counted():
     counts = Counts()
-    assert counts.add(["call", "call", "chat"], ["1", None, "1"]) == [
-        "call",
-        "call",
-        "chat",
-    ]
+    groups = by_user(counts, "call", "call", "chat")
+    assert counts.add(groups) == groups
+    counts.add_users(["1", None, "1"])
     assert counts.by_type == {"call": 2, "chat": 1}
     assert counts.by_user == {"1": 2}
     assert counts.anonymous == 1
-    counts.take(["call", "call"], ["1", None])
+    counts.take(groups[:2])
+    counts.take_users(["1", None])
     assert counts.by_type == {"chat": 1}
     assert counts.by_user == {"1": 1}
     assert counts.anonymous == 0
 
 
-def test_somebody_who_is_not_told_by_name_is_neither_a_user_nor_nobody():
+def test_groups_tell_who_is_nobody_where_no_users_are_told():
     counts = Counts()
-    counts.add(["call"], [True])
-    assert counts.by_type == {"call": 1}
+    anonymous, signed_in, _ = counts.groups("call")
+    counts.add([signed_in, anonymous, signed_in])
+    assert counts.by_type == {"call": 3}
     assert counts.by_user == {}
+    assert counts.anonymous == 1
+    counts.take([signed_in, anonymous])
+    assert counts.by_type == {"call": 1}
     assert counts.anonymous == 0
-    counts.take(["call"], [True])
-    assert counts.by_type == {}
+
+
+def test_connections_of_a_type_share_their_groups_while_it_is_counted():
+    counts = Counts()
+    groups = counts.groups("call")
+    counts.add([groups.signed_in])
+    assert counts.groups("call") is groups
+    counts.take([groups.signed_in])
+    # Or every type that ever was would be remembered.
+    assert counts.groups("call") is not groups
+
+
+def test_nothing_is_taken_that_was_counted_elsewhere():
+    before, counts = Counts(), Counts()
+    counts.add([counts.groups("call").anonymous])
+    counts.take([before.groups("call").anonymous])
+    assert counts.by_type == {"call": 1}
+    assert counts.anonymous == 1
 
 
 def test_only_who_came_or_left_for_good_has_changed():
     counts = Counts()
-    counts.add(["call"] * 3, ["1", "2", "2"])
+    counts.add_users(["1", "2", "2"])
     assert counts.changed_users() == (["1", "2"], [])
-    counts.take(["call"] * 2, ["1", "2"])
-    counts.add(["call"] * 2, ["3", "1"])
+    counts.take_users(["1", "2"])
+    counts.add_users(["3", "1"])
     assert counts.changed_users() == (["3"], [])
-    counts.take(["call"] * 2, ["2", "3"])
-    counts.add(["call"], ["4"])
-    counts.take(["call"], ["4"])
+    counts.take_users(["2", "3"])
+    counts.add_users(["4"])
+    counts.take_users(["4"])
     assert counts.changed_users() == ([], ["2", "3"])
     assert counts.changed_users() == ([], [])
 
 
-def test_types_above_the_cap_are_one():
+@pytest.mark.parametrize("which", Groups._fields)
+def test_types_above_the_cap_are_one(which):
+    def groups_of(*types: str) -> list[Group]:
+        return [getattr(counts.groups(it), which) for it in types]
+
     counts = Counts()
     types = [f"type-{number}" for number in range(MAX_TYPES + 10)]
-    told = counts.add([*types, "type-0"], [None] * (MAX_TYPES + 11))
-    assert told == [*types[:MAX_TYPES], *["other"] * 10, "type-0"]
+    told = counts.add(groups_of(*types, "type-0"))
+    assert [it.type for it in told] == [*types[:MAX_TYPES], *["other"] * 10, "type-0"]
+    assert {it.signed_in for it in told} == {it.signed_in for it in groups_of("other")}
     assert counts.by_type["other"] == 10
     assert counts.by_type["type-0"] == 2
-    # What has no place still has none, however often it comes.
-    assert counts.add([types[-1]], [None]) == ["other"]
-    counts.take(told, [None] * len(told))
+    refused = counts.groups(types[-1])
+    # What has no place still has none, however often it comes,
+    assert counts.add(groups_of(types[-1])) == groups_of("other")
+    # and is not remembered.
+    assert counts.groups(types[-1]) is not refused
+    counts.take(told)
     assert counts.by_type == {"other": 1}
 
 
@@ -78,9 +111,20 @@ def test_counts_are_those_of_what_is_there(connections, data):
     counts = Counts()
     there: list = []
     known: set[str] = set()
+
+    def counted(some: list) -> tuple[list[Group], list[str | None]]:
+        """Return groups, and the users of whom is told by name, or who is nobody."""
+        groups = [counts.groups(kind) for kind, _ in some]
+        return [
+            it.signed_in if user is True else it.by_user
+            for it, (_, user) in zip(groups, some, strict=True)
+        ], [user for _, user in some if user is not True]
+
     while connections or there:
         some = [connections.pop() for _ in range(min(len(connections), 4))]
-        counts.add([kind for kind, _ in some], [user for _, user in some])
+        groups, users = counted(some)
+        counts.add(groups)
+        counts.add_users(users)
         there += some
         gone = [
             there.pop()
@@ -88,7 +132,9 @@ def test_counts_are_those_of_what_is_there(connections, data):
                 data.draw(st.integers(0 if connections else len(there), len(there)))
             )
         ]
-        counts.take([kind for kind, _ in gone], [user for _, user in gone])
+        groups, users = counted(gone)
+        counts.take(groups)
+        counts.take_users(users)
         assert counts.by_type == Counter(kind for kind, _ in there)
         users = [user for _, user in there]
         assert counts.by_user == Counter(it for it in users if isinstance(it, str))

@@ -20,6 +20,7 @@ from django.utils.safestring import mark_safe
 
 from django_socket_status import endpoints
 from django_socket_status.bounds import MAX_LABELS, MAX_PATH, MAX_USER_ID
+from django_socket_status.counting import Counts
 from django_socket_status.describe import Descriptions, describe
 from django_socket_status.lives import Choice, LiveConnection
 from django_socket_status.middleware import SocketStatusMiddleware
@@ -64,8 +65,8 @@ def tallied(source: Any = CallConsumer, /, **scope: Any) -> tuple[str, object]:
 
 
 def tally(descriptions: Descriptions, connection: LiveConnection) -> tuple[str, object]:
-    (kind,), (user,) = descriptions.tally([connection])
-    return kind, user
+    (group,) = descriptions.tally([connection], Counts())
+    return group.type, group.signed_in
 
 
 def with_scope(scope: Any, source: Any = CallConsumer) -> OpenedConnection:
@@ -133,7 +134,7 @@ KEY = uuid.UUID(int=7)
 def test_user_is_told_by_the_primary_key(user, user_id):
     assert user_id_of(user) == user_id
     assert described(user=user).user_id == user_id
-    assert tallied(user=user) == ("call", None if user_id is None else True)
+    assert tallied(user=user) == ("call", user_id is not None)
 
 
 def test_user_of_a_lazy_object_that_was_evaluated_is_told():
@@ -174,7 +175,7 @@ def test_user_that_raises_is_anonymous_and_the_rest_is_told(make, caplog):
     with caplog.at_level(logging.WARNING):
         it = described(user=user, url_route={"args": (), "kwargs": kwargs})
     assert (it.type, it.user_id, it.labels) == ("call", None, {"room": "42"})
-    assert tallied(user=make()) == ("call", None)
+    assert tallied(user=make()) == ("call", False)
     assert caplog.records == []
 
 
@@ -393,7 +394,7 @@ def test_connections_that_are_described_together_are_not_mixed_up(project):
                 connection.number, connection.opened_at = 1, 2.0
                 alone = describe(connection)
                 assert descriptions(connection) == alone
-                assert tally(descriptions, connection) == (alone.type, None)
+                assert tally(descriptions, connection) == (alone.type, False)
 
 
 def test_middleware_in_a_nested_route_knows_the_whole_pattern(project):
@@ -441,7 +442,7 @@ def test_middleware_around_one_consumer_is_where_the_project_serves_it(project):
     descriptions = Descriptions()
     for source, kind in ((call, "call"), (chat, "chat")) * 2:
         connection = Socket(source, path="/ws/chat/42/").connection
-        assert tally(descriptions, connection) == (kind, None)
+        assert tally(descriptions, connection) == (kind, False)
 
 
 def test_application_of_the_project_is_not_imported_to_describe(settings):

@@ -23,6 +23,7 @@ LAYERS = {
         "patterns",
         "records",
         "signals",
+        "taking",
         "users",
         "worker",
     },

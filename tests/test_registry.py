@@ -17,9 +17,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from django_socket_status import registry as registry_module
-from django_socket_status import tracking
+from django_socket_status import taking, tracking
 from django_socket_status.bounds import MAX_TYPES
-from django_socket_status.counting import Counts, User
+from django_socket_status.counting import Counts, Group
 from django_socket_status.lives import CLOSED, OPEN, Choice, LiveConnection
 from django_socket_status.records import OpenedConnection
 from django_socket_status.registry import Registry, registry
@@ -326,9 +326,9 @@ def test_connection_that_closes_as_it_is_counted_anew_is_uncounted(
     registry.quiet, registry.listened = False, listened
     sockets.pop().close()
 
-    def slowly(connections: Sequence[LiveConnection]) -> tuple[list[str], list[User]]:
+    def slowly(connections: Sequence[LiveConnection], counts: Counts) -> list[Group]:
         sockets.pop().close()
-        return ["anew" for _ in connections], [True for _ in connections]
+        return [counts.groups("anew").signed_in for _ in connections]
 
     registry.recount(describe, slowly)
     assert registry.counts == {"anew": 3 if listened else 2}
@@ -383,7 +383,9 @@ def test_drain_that_is_interrupted_loses_nothing(monkeypatch, at):
     assert registry.counts == registry.users == {}
 
 
-@pytest.mark.parametrize("step", ["add", "take", "changed_users"])
+@pytest.mark.parametrize(
+    "step", ["add", "add_users", "take", "take_users", "changed_users"]
+)
 @pytest.mark.parametrize("before", [True, False])
 def test_drain_that_is_interrupted_in_any_step_counts_once(monkeypatch, step, before):
     monkeypatch.setattr(registry, "wake", lambda: None)
@@ -413,8 +415,8 @@ def test_drain_that_is_interrupted_in_any_step_counts_once(monkeypatch, step, be
 
 
 def test_events_carry_everything_also_while_counts_alone_are_reported(books):
-    def tally(connections: Sequence[LiveConnection]) -> tuple[list[str], list[User]]:
-        return ["call" for _ in connections], [True for _ in connections]
+    def tally(connections: Sequence[LiveConnection], counts: Counts) -> list[Group]:
+        return [counts.groups("call").signed_in for _ in connections]
 
     socket = Socket(user="1").open()
     socket.label(room=1)
@@ -469,7 +471,7 @@ def test_any_number_of_distinct_values_is_bounded_and_given_back(monkeypatch):
 
 # The race of the socket's path against the drain, which has no lock.
 
-MODULES = (registry_module, tracking)
+MODULES = (registry_module, taking, tracking)
 
 
 def live(socket: Socket) -> Iterator[Callable[[], object]]:
@@ -520,6 +522,8 @@ class Setting:
     busy: bool = False
     #: Everything is counted anew before each drain.
     anew: bool = False
+    #: Users are counted, and told.
+    details: bool = True
 
 
 SETTINGS = {
@@ -528,6 +532,9 @@ SETTINGS = {
     "busy": Setting(busy=True),
     "listened, anew": Setting(listened=True, anew=True),
     "busy, anew": Setting(busy=True, anew=True),
+    "counts": Setting(details=False),
+    "counts, listened": Setting(details=False, listened=True),
+    "counts, anew": Setting(details=False, anew=True),
 }
 
 
@@ -537,7 +544,7 @@ def run(race: Race, schedule: list[int], drains: int, setting: Setting) -> None:
     registry.listened = setting.listened
     registry.quiet = not setting.busy
     socket = Socket(user="1")
-    books = Books()
+    books = Books(details=setting.details)
     acts = list(race.life(socket))
     for act in acts[: race.acts_done]:
         act()
@@ -551,7 +558,7 @@ def run(race: Race, schedule: list[int], drains: int, setting: Setting) -> None:
     def drain() -> None:
         for _ in range(drains):
             if setting.anew:
-                registry.recount(describe)
+                registry.recount(describe, books.tally)
             books.settle()
 
     interleave(schedule, drain, path, *MODULES)
@@ -622,8 +629,10 @@ def run_threads(come_and_go: Callable[[int], None], drain: Callable[[], None]) -
 
 
 @pytest.mark.usefixtures("silent")
-def test_threads_that_close_while_everything_is_counted_anew_lose_nothing():
+@pytest.mark.parametrize("details", [True, False])
+def test_threads_that_close_while_everything_is_counted_anew_lose_nothing(details):
     registry.quiet = False
+    books = Books(details=details)
 
     def come_and_go(seed: int) -> None:
         chance = random.Random(seed)
@@ -635,12 +644,12 @@ def test_threads_that_close_while_everything_is_counted_anew_lose_nothing():
             socket.end()
 
     def drain() -> None:
-        registry.recount(describe)
-        registry.drain(describe)
+        registry.recount(describe, books.tally)
+        books.settle()
 
     run_threads(come_and_go, drain)
     # What ended after the last look is in no count once it is looked at.
-    Books().assert_nothing_is_left()
+    books.assert_nothing_is_left()
     assert registry.counts == {}
 
 

@@ -1,0 +1,48 @@
+"""What waits is taken out once, and nothing is lost when that is interrupted."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+
+from django_socket_status.taking import emptied, taken_out
+
+
+def test_what_is_in_a_set_is_taken_out():
+    waiting = {1, 2, 3}
+    with taken_out(waiting) as taken:
+        assert sorted(taken) == [1, 2, 3]
+        assert waiting == set()
+        waiting.add(4)
+        taken.clear()
+    assert waiting == {4}
+
+
+def test_what_was_not_seen_to_goes_back():
+    waiting = {1, 2, 3}
+    with pytest.raises(KeyboardInterrupt), taken_out(waiting, but_not={2}) as taken:
+        taken.remove(1)
+        raise KeyboardInterrupt
+    assert waiting == {3}
+
+
+def test_what_somebody_else_takes_meanwhile_is_not_waited_for():
+    class Shared(set):
+        """Somebody else is always one sooner, as soon as its length is known."""
+
+        def __len__(self) -> int:
+            return super().__len__() + 1
+
+    waiting = Shared({1, 2})
+    with taken_out(waiting) as taken:
+        assert sorted(taken) == [1, 2]
+        taken.clear()
+    assert not set(waiting)
+
+
+def test_what_is_in_a_queue_is_taken_out_in_order():
+    waiting = deque([1, 2, 3])
+    assert emptied(waiting) == [1, 2, 3]
+    assert not waiting
+    assert emptied(waiting) == []
