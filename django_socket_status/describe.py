@@ -70,6 +70,10 @@ class Descriptions:
         #: By the identity of a class or a middleware, and by path.
         self._paths: dict[int, dict[object, Place]] = {}
         self._users: dict[int, str] = {}
+        #: By what a route captured, if that is as plain as most of it is.
+        self._labels_by_captured: dict[
+            tuple[tuple[str, Any], ...], Mapping[str, str]
+        ] = {}
         #: Where the users of a class have their primary key.
         self._key_names: dict[type, str] = {}
 
@@ -88,7 +92,9 @@ class Descriptions:
                     kind,
                     endpoint,
                     self._user_id(scope.get("user")),
-                    _labels(choice, scope, captured),
+                    self._labels_of_route(scope)
+                    if choice is None and not captured
+                    else _labels(choice, scope, captured),
                     connection.opened_at,
                 )
             )
@@ -160,6 +166,21 @@ class Descriptions:
         if text is None:
             text = self._users[key] = bounded_user_id(key)
         return text
+
+    def _labels_of_route(self, scope: Mapping[str, Any]) -> Mapping[str, str]:
+        """Return what the routers captured, one object for all that share it."""
+        route = scope.get("url_route")
+        if not route:
+            return {}
+        captured = tuple(route["kwargs"].items())
+        for _, value in captured:
+            # Of others, two may be equal and not the same text.
+            if type(value) is not int and type(value) is not str:
+                return bounded_labels(dict(captured))
+        labels = self._labels_by_captured.get(captured)
+        if labels is None:
+            labels = self._labels_by_captured[captured] = bounded_labels(dict(captured))
+        return labels
 
     def _key(self, user: object) -> object:
         """Return what :func:`key_of` does, sooner for the classes of a project."""

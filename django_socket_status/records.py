@@ -180,7 +180,8 @@ class ConnectionRecord:
             type=opened.type,
             endpoint=opened.endpoint,
             user_id=opened.user_id,
-            labels=opened.labels,
+            # A copy: connections may share theirs, and whoever gets it may change it.
+            labels=dict(opened.labels),
             connected_at=instant(opened.opened_at),
             worker_id=worker_id,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import uuid
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -48,20 +49,21 @@ async def echo(scope: Any, receive: Any, send: Any) -> None:
     raise NotImplementedError
 
 
+def made(source: Any = CallConsumer, /, **scope: Any) -> LiveConnection:
+    """Return an open connection with a scope like this."""
+    connection = Socket(source, **scope).connection
+    connection.number, connection.opened_at = 1, 2.0
+    return connection
+
+
 def described(source: Any = CallConsumer, /, **scope: Any) -> OpenedConnection:
     """Return what is told of an open connection with a scope like this."""
-    connection = Socket(source, **scope).connection
-    connection.number = 1
-    connection.opened_at = 2.0
-    return describe(connection)
+    return describe(made(source, **scope))
 
 
 def tallied(source: Any = CallConsumer, /, **scope: Any) -> tuple[str, object]:
     """Return what is counted of a connection of which no details are wanted."""
-    connection = Socket(source, **scope).connection
-    connection.number = 1
-    connection.opened_at = 2.0
-    return tally(Descriptions(), connection)
+    return tally(Descriptions(), made(source, **scope))
 
 
 def tally(descriptions: Descriptions, connection: LiveConnection) -> tuple[str, object]:
@@ -212,6 +214,14 @@ def test_label_is_plain_text_whatever_it_was():
     labels = described(url_route={"args": (), "kwargs": kwargs}).labels
     assert labels == {"room": "<b>"}
     assert type(labels["room"]) is str
+
+
+def test_labels_of_equal_values_are_those_of_each():
+    values = (1, True, "1", 1.0, Decimal("1.0"), Decimal("1.00"), ["1"], 1, "1")
+    descriptions = Descriptions()
+    routes = [{"kwargs": {"room": value}} for value in values]
+    told = [descriptions(made(url_route=it)).labels["room"] for it in routes]
+    assert told == [str(value) for value in values]
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,12 @@ def test_public_record_says_what_the_report_said():
     assert record.connected_at.isoformat() == "1970-01-01T00:16:40.250000+00:00"
 
 
+def test_labels_of_a_public_record_are_its_own():
+    reported = opened(1)._replace(labels={"room": "42"})
+    ConnectionRecord.of("w", reported).labels["room"] = "43"
+    assert reported.labels == {"room": "42"}
+
+
 def test_connection_ids_of_two_workers_differ():
     ids = {connection_id(worker, number) for worker in "ab" for number in range(300)}
     assert len(ids) == 600
