@@ -1,13 +1,9 @@
 """What this process knows: its own live connections, exactly.
 
-The socket's path touches one set, with operations that CPython does in one step, so
-that there is no lock to wait for: :meth:`Registry.opened` and its kind cost some tens
-of nanoseconds, do no I/O, and may be called from any thread.
-
-Everything else happens when the reporter drains what is new: connections are described
-and counted by type and by user, and what changed since the last report is gathered. A
-connection that opened and closed between two drains leaves no trace, unless somebody
-wants to hear of each.
+The sockets leave what is new in :mod:`.socket_side`. Everything else happens when the
+reporter drains that: connections are described and counted by type and by user, and
+what changed since the last report is gathered. A connection that opened and closed
+between two drains leaves no trace, unless somebody wants to hear of each.
 
 Who may do what rests on one order. The socket's path writes a connection's ``state``
 first and looks at ``counted`` second; the reporter writes ``counted`` first and looks
@@ -23,7 +19,6 @@ the set of those that ended.
 
 from __future__ import annotations
 
-import collections
 import contextlib
 import dataclasses
 import itertools
@@ -47,12 +42,10 @@ from django_socket_status.lives import (
     opening_of,
 )
 from django_socket_status.records import OpenedConnection
+from django_socket_status.socket_side import SocketSide
 from django_socket_status.taking import emptied, taken_out
 
 __all__ = ["Changes", "Registry", "registry"]
-
-#: Connections that came and went between two drains and wait to be told of.
-EVENT_LIMIT = 10_000
 
 
 @dataclasses.dataclass(slots=True)
@@ -73,9 +66,6 @@ class Changes:
 
 #: Tells of connections what is counted: the group of each.
 Tally = Callable[[Sequence[LiveConnection], Counts], list[Group]]
-#: What is left of a connection that was counted with its user: its group, its user and
-#: its number.
-Left = tuple[Group, str | None, int]
 
 
 @dataclasses.dataclass(slots=True)
@@ -87,100 +77,22 @@ class _Drain:
     changes: Changes = dataclasses.field(default_factory=Changes)
 
 
-class Registry:
+class Registry(SocketSide):
     """The live connections of this process, and what changed since the last drain.
 
     :meth:`drain`, :meth:`pieces` and the counts belong to one thread at a time: the
     reporter holds its own lock around them.
     """
 
-    def __init__(self) -> None:
-        #: What to call on a change while :attr:`quiet` is true; must not wait.
-        self.wake: Callable[[], None] = lambda: None
-        self.reset()
-
     def reset(self) -> None:
         """Forget everything, as in a forked child: its parent's sockets are not its."""
-        self.quiet = True
-        #: Whether events are wanted: seen to at each wake and drain.
-        self.listened = False
-        #: Another object after each heartbeat.
-        self.beat = object()
+        super().reset()
         #: Another object after each drain that found a change.
         self.version = object()
         self._draining = False
-        # Written on the socket's path. Each holds a connection once at the most, and
-        # only connections that are open or were counted: none grows without bound.
-        self._fresh: set[LiveConnection] = set()
-        self._ended: set[LiveConnection] = set()
-        self._altered: set[LiveConnection] = set()
-        self._left: collections.deque[Left] = collections.deque()
-        self._gone: collections.deque[Group] = collections.deque()
-        self._unseen: collections.deque[LiveConnection] = collections.deque(
-            maxlen=EVENT_LIMIT
-        )
-        # In which group each was counted.
-        self._counted: dict[LiveConnection, Group] = {}
-        # The reporter's. The counts are another object whenever all is counted anew.
         self._numbers = itertools.count(1)
+        #: Another object whenever all is counted anew.
         self._counts = Counts()
-
-    # On the socket's path. Nothing here waits, raises, or grows without bound.
-
-    def opened(self, connection: LiveConnection) -> None:
-        """Add a connection whose state is ``OPEN``. O(1), from any thread."""
-        self._fresh.add(connection)
-        if self.quiet:
-            self.wake()
-
-    def closed(self, connection: LiveConnection) -> None:
-        """Take away a connection whose state is no longer ``OPEN``. O(1)."""
-        if not connection.counted:
-            try:
-                self._fresh.remove(connection)
-            except KeyError:
-                # The reporter is about to count it, and will see that it is closed.
-                return
-            # What ``missed`` does, without a call for each connection that is short.
-            if self.quiet:
-                self.wake()
-            if self.listened:
-                self._unseen.append(connection)
-            else:
-                connection.scope = None
-            return
-        if self.quiet:
-            # Which says whether somebody listens.
-            self.wake()
-        if self.listened:
-            self._ended.add(connection)
-        else:
-            connection.scope = None
-            group = self._counted.pop(connection, None)
-            if group is None:
-                self._ended.add(connection)
-            elif group.signed_in is None:
-                self._left.append((group, connection.counted_user, connection.number))
-            else:
-                self._gone.append(group)
-        if self.quiet:
-            # The reporter looked in between.
-            self.wake()
-
-    def missed(self, connection: LiveConnection) -> None:
-        """Note the end of a connection that was not counted, or never opened. O(1)."""
-        if self.quiet:
-            self.wake()
-        if self.listened:
-            self._unseen.append(connection)
-        else:
-            connection.scope = None
-
-    def altered(self, connection: LiveConnection) -> None:
-        """Note that an open connection has another choice, or source. O(1)."""
-        self._altered.add(connection)
-        if self.quiet:
-            self.wake()
 
     @property
     def is_dirty(self) -> bool:
@@ -212,8 +124,6 @@ class Registry:
     def anonymous(self) -> int:
         """Return how many connections of nobody were counted."""
         return self._counts.anonymous
-
-    # Off the socket's path, one thread at a time.
 
     def drain(self, describe: Describe, tally: Tally | None = None) -> Changes:
         """Return what changed since the last call, and count it. O(changes).

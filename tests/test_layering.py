@@ -35,6 +35,7 @@ LAYERS = {
         "lives",
         "registry",
         "routes",
+        "socket_side",
     },
     "observing, reporting and reading": {
         "describe",

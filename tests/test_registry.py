@@ -17,7 +17,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from django_socket_status import registry as registry_module
-from django_socket_status import taking, tracking
+from django_socket_status import socket_side, taking, tracking
 from django_socket_status.bounds import MAX_TYPES
 from django_socket_status.counting import Counts, Group
 from django_socket_status.lives import CLOSED, OPEN, Choice, LiveConnection
@@ -271,7 +271,7 @@ def test_events_are_told_only_while_somebody_listens(monkeypatch):
 
 def test_untold_events_are_bounded(monkeypatch):
     monkeypatch.setattr(registry, "wake", lambda: None)
-    monkeypatch.setattr(registry_module, "EVENT_LIMIT", 10)
+    monkeypatch.setattr(socket_side, "EVENT_LIMIT", 10)
     registry.reset()
     registry.listened = True
     for _ in range(100):
@@ -471,7 +471,7 @@ def test_any_number_of_distinct_values_is_bounded_and_given_back(monkeypatch):
 
 # The race of the socket's path against the drain, which has no lock.
 
-MODULES = (registry_module, taking, tracking)
+MODULES = (registry_module, socket_side, taking, tracking)
 
 
 def live(socket: Socket) -> Iterator[Callable[[], object]]:
