@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.records import OpenedConnection, Report, Worker, instant
-from django_socket_status.reporter import PIECE
+from django_socket_status.reports import PIECE
 
 __all__ = ["LONG_SECONDS", "SyntheticWorker", "load"]
 

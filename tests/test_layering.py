@@ -43,6 +43,7 @@ LAYERS = {
         "labels",
         "lanes",
         "reporter",
+        "reports",
         "services",
         "status",
         "tracking",

@@ -18,13 +18,8 @@ from django_socket_status import reporter as reporter_module
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import Report
 from django_socket_status.registry import Changes, Registry, registry
-from django_socket_status.reporter import (
-    GRAIN,
-    PIECE,
-    REST_SECONDS,
-    Reporter,
-    reporter,
-)
+from django_socket_status.reporter import Reporter, reporter
+from django_socket_status.reports import GRAIN, PIECE, REST_SECONDS
 from django_socket_status.testing import Clock, isolated_socket_status
 from django_socket_status.worker import this_worker
 from tests.asgi_driver import Socket, begin_heartbeat, wait_until
