@@ -18,6 +18,7 @@ from django_socket_status.bounds import MAX_LABELS, bounded_labels, bounded_text
 from django_socket_status.describe import MAX_TYPE
 from django_socket_status.endpoints import get_ws_endpoints, known_ws_endpoints
 from django_socket_status.exceptions import StatusUnavailableError
+from django_socket_status.readings import Reading
 from django_socket_status.records import (
     ConnectionPage,
     ConnectionQuery,
@@ -26,7 +27,7 @@ from django_socket_status.records import (
     instant,
 )
 from django_socket_status.registry import registry
-from django_socket_status.status import Reading, status_reader
+from django_socket_status.status import status_reader
 from django_socket_status.users import user_id_of
 
 __all__ = ["SocketStatusService"]

@@ -11,11 +11,10 @@ from __future__ import annotations
 import dataclasses
 import functools
 import logging
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
@@ -30,11 +29,11 @@ from django_socket_status.exceptions import (
 )
 from django_socket_status.forks import after_fork
 from django_socket_status.lanes import Lane, NotInTimeError, aresult, result
-from django_socket_status.records import Coverage, Snapshot
+from django_socket_status.readings import Known, Reading, with_own
 from django_socket_status.registry import Registry, registry
 from django_socket_status.reporter import Reporter, reporter
 
-__all__ = ["Reading", "StatusReader", "status_reader"]
+__all__ = ["StatusReader", "status_reader"]
 
 logger = logging.getLogger("django_socket_status")
 
@@ -47,26 +46,6 @@ READ_SECONDS = 0.8
 FLUSH_SECONDS = 0.25
 #: Questions other than the summary that may wait for an answer.
 QUESTIONS = 64
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Reading:
-    """What was read, when, and how far it goes."""
-
-    snapshot: Snapshot
-    coverage: Coverage
-    read_at: float
-    """By the reader's clock."""
-    taken_at: float
-    """Seconds since the epoch."""
-    stale: bool = False
-    """Whether the counts may be behind."""
-    whole: bool = True
-    """Whether a zero is certain: false when others may hold what was not read."""
-    version: object = None
-    """What this process held: :attr:`~.registry.Registry.version`."""
-    memo: dict[str, Any] = dataclasses.field(init=False, default_factory=dict)
-    """What was made of it, for whoever is given the same reading."""
 
 
 class StatusReader:
@@ -95,13 +74,13 @@ class StatusReader:
         self._clock = clock
         self._summaries = Lane("django-socket-status-reader", 1, clock=clock)
         self._questions = Lane("django-socket-status-questions", QUESTIONS, clock=clock)
-        self._known = _Known()
+        self._known = Known()
 
     def reset(self) -> None:
         """Start anew, as in a forked child or when the backend is another one."""
         self._summaries.reset()
         self._questions.reset()
-        self._known = _Known()
+        self._known = Known()
 
     def read(self) -> Reading:
         """Return the status; waits less than a second.
@@ -181,7 +160,7 @@ class StatusReader:
     def _is_unreported(self) -> bool:
         return self._reporter.failure is not None and bool(self._registry.counts)
 
-    def _fresh(self, known: _Known) -> Reading | None:
+    def _fresh(self, known: Known) -> Reading | None:
         """Return the last reading while it is one to give to the next caller too."""
         last = known.last
         if (
@@ -193,7 +172,7 @@ class StatusReader:
             return None
         return last
 
-    def _kept(self, known: _Known) -> Reading | None:
+    def _kept(self, known: Known) -> Reading | None:
         """Return what is there without a read; ``None`` when it is time for one.
 
         After one that failed: in a heartbeat, as for reports, unless nothing is kept.
@@ -210,7 +189,7 @@ class StatusReader:
             return None
         return self._fallback(known, error)
 
-    def _queue(self, known: _Known) -> Future[Reading]:
+    def _queue(self, known: Known) -> Future[Reading]:
         """Return the future of a read that has not begun."""
         with known.lock:
             self._verify_running(self._summaries)
@@ -237,7 +216,7 @@ class StatusReader:
                 f"there was no answer within {self.read_seconds:g} seconds"
             )
 
-    def _read(self, known: _Known) -> Reading:
+    def _read(self, known: Known) -> Reading:
         with known.lock:
             known.queued = None
         # A crowd that came during the read before this one may have its answer.
@@ -279,7 +258,7 @@ class StatusReader:
         if failure is not None or not complete:
             # What this process knows is not, or may not be, in what was read.
             mine = self._reporter.own_snapshot(FLUSH_SECONDS)
-            snapshot = snapshot if mine is None else _with_own(snapshot, mine)
+            snapshot = snapshot if mine is None else with_own(snapshot, mine)
         return Reading(
             snapshot=snapshot,
             coverage=backend.coverage,
@@ -305,7 +284,7 @@ class StatusReader:
             version=version,
         )
 
-    def _fallback(self, known: _Known, error: Exception) -> Reading:
+    def _fallback(self, known: Known, error: Exception) -> Reading:
         """Return the last good reading, marked stale, while it is young enough."""
         with known.lock:
             began, known.failing = not known.failing, True
@@ -321,32 +300,6 @@ class StatusReader:
             if age < get_settings().stale_seconds:
                 return last
         raise _unavailable(error) from error
-
-
-class _Known:
-    """What is known since the last reset.
-
-    A read that hangs, and comes back after a reset, changes nothing that counts.
-    """
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.last: Reading | None = None
-        self.queued: Future[Reading] | None = None
-        self.failing = False
-        #: When the last read failed, and why; ``None`` when it did not.
-        self.failed: tuple[float, Exception] | None = None
-
-
-def _with_own(snapshot: Snapshot, own: Snapshot) -> Snapshot:
-    """Return what others reported, with what this process knows of itself."""
-    mine = {status.worker.worker_id for status in own.workers}
-    others = (it for it in snapshot.workers if it.worker.worker_id not in mine)
-    users = snapshot.unique_users, own.unique_users
-    return Snapshot(
-        workers=(*others, *own.workers),
-        unique_users=None if None in users else max(it or 0 for it in users),
-    )
 
 
 def _unavailable(error: Exception) -> StatusUnavailableError:

@@ -17,6 +17,7 @@ from django_socket_status.access import PUBLIC, STAFF, is_allowed, user_of
 from django_socket_status.conf import get_settings
 from django_socket_status.endpoints import get_live_url
 from django_socket_status.exceptions import StatusUnavailableError
+from django_socket_status.readings import Reading
 from django_socket_status.records import ConnectionRecord, WorkerStatus, instant
 from django_socket_status.services import (
     MAX_LIMIT,
@@ -26,7 +27,7 @@ from django_socket_status.services import (
     oldest_first,
     summarize,
 )
-from django_socket_status.status import Reading, status_reader
+from django_socket_status.status import status_reader
 
 __all__ = ["connections", "summary", "workers"]
 

@@ -42,6 +42,7 @@ LAYERS = {
         "events",
         "labels",
         "lanes",
+        "readings",
         "reporter",
         "reports",
         "services",

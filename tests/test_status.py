@@ -21,10 +21,11 @@ from django_socket_status.exceptions import (
     BackendUnusableError,
     StatusUnavailableError,
 )
+from django_socket_status.readings import Reading
 from django_socket_status.records import Snapshot
 from django_socket_status.registry import registry
 from django_socket_status.reporter import reporter
-from django_socket_status.status import Reading, StatusReader
+from django_socket_status.status import StatusReader
 from tests.asgi_driver import own_threads, wait_until
 from tests.held_sockets import STTRoomConsumer, close_socket, open_socket
 from tests.scripted_backend import (
