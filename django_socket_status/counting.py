@@ -8,30 +8,30 @@ from typing import NamedTuple
 
 from django_socket_status.bounds import MAX_TYPES
 
-__all__ = ["Counts", "Group", "Groups"]
+__all__ = ["Cell", "Cells", "Counts"]
 
 OTHER_TYPE = "other"
 
 
-class Group:
-    """What connections have in common that are counted alike: one object for them."""
+class Cell:
+    """Where connections are counted that are alike: one object for all of them."""
 
     __slots__ = ("counts", "signed_in", "type")
 
     def __init__(self, counts: Counts, kind: str, *, signed_in: bool | None) -> None:
-        #: In what they are counted: in something else once all is counted anew.
+        #: What it is a part of: something else once all is counted anew.
         self.counts = counts
         self.type = kind
-        #: Whether they are somebody's; ``None`` where each of them has a user, or none.
+        #: Whether its connections are somebody's; ``None`` where each has its own user.
         self.signed_in = signed_in
 
 
-class Groups(NamedTuple):
-    """The groups of a type."""
+class Cells(NamedTuple):
+    """The cells of a type."""
 
-    anonymous: Group
-    signed_in: Group
-    by_user: Group
+    anonymous: Cell
+    signed_in: Cell
+    by_user: Cell
 
 
 class Counts:
@@ -44,66 +44,66 @@ class Counts:
         #: How many each user had, of those who have had more or fewer since.
         self._before: dict[str, int] = {}
         #: Of the types that are counted, and of those that are about to be.
-        self._groups: dict[str, Groups] = {}
+        self._cells: dict[str, Cells] = {}
 
-    def groups(self, kind: str) -> Groups:
-        """Return the groups of a type, to be counted with :meth:`add` at once."""
-        groups = self._groups.get(kind)
-        if groups is None:
-            groups = self._groups[kind] = Groups(
-                anonymous=Group(self, kind, signed_in=False),
-                signed_in=Group(self, kind, signed_in=True),
-                by_user=Group(self, kind, signed_in=None),
+    def cells(self, kind: str) -> Cells:
+        """Return the cells of a type, to be counted with :meth:`add` at once."""
+        cells = self._cells.get(kind)
+        if cells is None:
+            cells = self._cells[kind] = Cells(
+                anonymous=Cell(self, kind, signed_in=False),
+                signed_in=Cell(self, kind, signed_in=True),
+                by_user=Cell(self, kind, signed_in=None),
             )
-        return groups
+        return cells
 
-    def add(self, groups: list[Group]) -> list[Group]:
-        """Count connections, each with its group.
+    def add(self, cells: list[Cell]) -> list[Cell]:
+        """Count connections, each in its cell.
 
         Returns:
-            The group that each is counted in: no more than ``MAX_TYPES`` are told
+            The cell that each is counted in: no more than ``MAX_TYPES`` are told
             apart.
         """
         counts = self.by_type
         has_others = False
-        for group, more in collections.Counter(groups).items():
-            name = group.type
+        for cell, more in collections.Counter(cells).items():
+            name = cell.type
             if name not in counts and len(counts) >= MAX_TYPES:
                 has_others, name = True, OTHER_TYPE
             counts[name] = counts.get(name, 0) + more
-            if group.signed_in is False:
+            if cell.signed_in is False:
                 self.anonymous += more
         if not has_others:
-            return groups
-        groups = [it if it.type in counts else self._other(it) for it in groups]
-        for name in self._groups.keys() - counts.keys():
-            del self._groups[name]
-        return groups
+            return cells
+        cells = [it if it.type in counts else self._other(it) for it in cells]
+        for name in self._cells.keys() - counts.keys():
+            del self._cells[name]
+        return cells
 
-    def _other(self, group: Group) -> Group:
-        anonymous, signed_in, by_user = self.groups(OTHER_TYPE)
-        if group.signed_in is None:
+    def _other(self, cell: Cell) -> Cell:
+        anonymous, signed_in, by_user = self.cells(OTHER_TYPE)
+        if cell.signed_in is None:
             return by_user
-        return signed_in if group.signed_in else anonymous
+        return signed_in if cell.signed_in else anonymous
 
-    def take(self, groups: Iterable[Group]) -> None:
-        """Take away connections, each with the group that it was counted in.
+    def take(self, cells: Iterable[Cell]) -> None:
+        """Take away connections, each from the cell that it was counted in.
 
         Nothing is taken that was counted elsewhere.
         """
-        for group, less in collections.Counter(groups).items():
-            if group.counts is not self:
+        for cell, less in collections.Counter(cells).items():
+            if cell.counts is not self:
                 continue
-            name = group.type
+            name = cell.type
             if self.by_type[name] > less:
                 self.by_type[name] -= less
             else:
-                del self.by_type[name], self._groups[name]
-            if group.signed_in is False:
+                del self.by_type[name], self._cells[name]
+            if cell.signed_in is False:
                 self.anonymous -= less
 
     def add_users(self, users: Iterable[str | None]) -> None:
-        """Count the users of connections whose group does not tell of any."""
+        """Count the users of connections whose cells do not tell."""
         for user, more in collections.Counter(users).items():
             if user is None:
                 self.anonymous += more

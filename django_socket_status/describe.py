@@ -22,7 +22,7 @@ from django_socket_status.bounds import (
     bounded_text,
     bounded_user_id,
 )
-from django_socket_status.counting import Counts, Group
+from django_socket_status.counting import Cell, Counts
 from django_socket_status.endpoints import (
     Endpoint,
     find_endpoint,
@@ -105,26 +105,26 @@ class Descriptions:
 
     def tally(
         self, connections: Iterable[LiveConnection], counts: Counts
-    ) -> list[Group]:
-        """Tell the group of each connection: its type, and whether it is somebody's."""
-        told: list[Group] = []
+    ) -> list[Cell]:
+        """Tell the cell of each connection: its type, and whether it is somebody's."""
+        told: list[Cell] = []
         key_names = self._key_names
-        # The last source whose connections are all of one type, and their groups.
+        # The last source whose connections are all of one type, and their cells.
         alike_source: object = None
-        groups: Sequence[Group]
-        alike: Sequence[Group] = ()
+        cells: Sequence[Cell]
+        alike: Sequence[Cell] = ()
         for connection in connections:
             scope = connection.scope or _NOTHING
             try:
                 source, choice = connection.source, connection.choice
                 if choice is not None and choice.type:
-                    groups = counts.groups(bounded_text(choice.type, MAX_TYPE))
+                    cells = counts.cells(bounded_text(choice.type, MAX_TYPE))
                 elif source is alike_source:
-                    groups = alike
+                    cells = alike
                 else:
-                    groups = counts.groups(self._place(source, scope)[0])
+                    cells = counts.cells(self._place(source, scope)[0])
                     if id(source) in self._fixed:
-                        alike_source, alike = source, groups
+                        alike_source, alike = source, cells
                 user = scope.get("user")
                 name = key_names.get(type(user))
                 key = user.__dict__.get(name) if name else self._key(user)
@@ -132,9 +132,9 @@ class Descriptions:
             except Exception:
                 logger.debug("A connection cannot be told in full.", exc_info=True)
                 record = self._describe_in_parts(connection, scope)
-                groups = counts.groups(record.type)
+                cells = counts.cells(record.type)
                 is_known = record.user_id is not None
-            told.append(groups[is_known])
+            told.append(cells[is_known])
         return told
 
     def _describe_in_parts(

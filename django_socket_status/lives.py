@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
-from django_socket_status.counting import Group
+from django_socket_status.counting import Cell
 from django_socket_status.records import EndedBy, OpenedConnection
 
 __all__ = [
@@ -62,7 +62,7 @@ class LiveConnection:
     counted: bool
     number: int
     counted_user: str | None
-    """Whose it is, where its group does not tell."""
+    """Whose it is, where its cell does not tell."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -114,16 +114,16 @@ Describe = Callable[[LiveConnection], OpenedConnection]
 
 
 def as_counted(
-    connection: LiveConnection, group: Group, record: OpenedConnection
+    connection: LiveConnection, cell: Cell, record: OpenedConnection
 ) -> OpenedConnection:
     """Return a record under the type and the user that its connection is counted as."""
-    if group.signed_in is None:
+    if cell.signed_in is None:
         user = connection.counted_user
     else:
-        user = record.user_id if group.signed_in else None
-    if record.type == group.type and record.user_id == user:
+        user = record.user_id if cell.signed_in else None
+    if record.type == cell.type and record.user_id == user:
         return record
-    return record._replace(type=group.type, user_id=user)
+    return record._replace(type=cell.type, user_id=user)
 
 
 def life_of(connection: LiveConnection, describe: Describe) -> Iterator[Event]:

@@ -30,7 +30,7 @@ from collections.abc import (
     Sequence,
 )
 
-from django_socket_status.counting import Counts, Group
+from django_socket_status.counting import Cell, Counts
 from django_socket_status.lives import (
     OPEN,
     Describe,
@@ -64,8 +64,8 @@ class Changes:
         return self.recounted
 
 
-#: Tells of connections what is counted: the group of each.
-Tally = Callable[[Sequence[LiveConnection], Counts], list[Group]]
+#: Tells of connections what is counted: the cell of each.
+Tally = Callable[[Sequence[LiveConnection], Counts], list[Cell]]
 
 
 @dataclasses.dataclass(slots=True)
@@ -200,10 +200,10 @@ class Registry(SocketSide):
         for connection in connections:
             if connection.state == OPEN:
                 record = describe(connection)
-                group = self._counted.get(connection)
+                cell = self._counted.get(connection)
                 # In this order: who closes says so before it lets go of the scope.
-                if connection.state == OPEN and group is not None:
-                    records.append(as_counted(connection, group, record))
+                if connection.state == OPEN and cell is not None:
+                    records.append(as_counted(connection, cell, record))
         return records, [user for user in users if user in self.users]
 
     def _start_over(self, drain: _Drain) -> None:
@@ -216,22 +216,22 @@ class Registry(SocketSide):
     @contextlib.contextmanager
     def _held(
         self, connections: Iterable[LiveConnection]
-    ) -> Iterator[dict[LiveConnection, Group]]:
-        """Hold those that are counted, each with its group, and then let go of them."""
+    ) -> Iterator[dict[LiveConnection, Cell]]:
+        """Hold those that are counted, each with its cell, and then let go of them."""
         asked = tuple(connections)
-        found: list[Group | None] = []
-        held: dict[LiveConnection, Group] = {}
+        found: list[Cell | None] = []
+        held: dict[LiveConnection, Cell] = {}
         try:
             # In one step, as far as an interruption can tell.
             found.extend(map(self._counted.pop, asked, itertools.repeat(None)))
-            for connection, group in zip(asked, found, strict=True):
-                if group is not None:
-                    held[connection] = group
+            for connection, cell in zip(asked, found, strict=True):
+                if cell is not None:
+                    held[connection] = cell
             yield held
         finally:
-            for connection, group in zip(asked, found, strict=False):
-                if group is not None:
-                    self._counted[connection] = held.get(connection, group)
+            for connection, cell in zip(asked, found, strict=False):
+                if cell is not None:
+                    self._counted[connection] = held.get(connection, cell)
 
     def _settle_fresh(self, drain: _Drain) -> None:
         numbers, counted = self._numbers, self._counted
@@ -242,8 +242,8 @@ class Registry(SocketSide):
             fresh = [it for it in taken if it.state == OPEN]
             for connection in fresh:
                 connection.number = next(numbers)
-            groups = self._count(fresh, drain)
-            counted.update(zip(fresh, groups, strict=True))
+            cells = self._count(fresh, drain)
+            counted.update(zip(fresh, cells, strict=True))
             # Those that closed meanwhile are left, if there are any.
             taken[:] = set(taken).difference(fresh) if len(fresh) < len(taken) else ()
             while taken:
@@ -253,11 +253,11 @@ class Registry(SocketSide):
                 self.missed(connection)
         if self.listened:
             told, events = drain.changes.opened, drain.changes.events
-            for connection, group in zip(fresh, groups, strict=True):
+            for connection, cell in zip(fresh, cells, strict=True):
                 record = told.get(connection.number)
                 if record is None:
                     # Counted without details.
-                    record = as_counted(connection, group, drain.describe(connection))
+                    record = as_counted(connection, cell, drain.describe(connection))
                 events.append(opening_of(connection, record))
 
     def _settle_altered(self, drain: _Drain) -> None:
@@ -271,21 +271,21 @@ class Registry(SocketSide):
             taken.clear()
 
     def _settle_ended(self, drain: _Drain) -> None:
-        ended: dict[LiveConnection, Group] = {}
+        ended: dict[LiveConnection, Cell] = {}
         with taken_out(self._ended) as taken:
             for connection in taken:
-                group = self._counted.pop(connection, None)
+                cell = self._counted.pop(connection, None)
                 # Unless it is from before a reset, as in the child of a fork.
-                if group is not None:
-                    ended[connection] = group
+                if cell is not None:
+                    ended[connection] = cell
             if ended:
                 self._uncount(ended, drain)
             taken.clear()
         self._tell_closed([it.number for it in ended], drain)
-        for connection, group in ended.items():
+        for connection, cell in ended.items():
             if connection.scope is not None:
                 if self.listened:
-                    record = as_counted(connection, group, drain.describe(connection))
+                    record = as_counted(connection, cell, drain.describe(connection))
                     drain.changes.events.append(end_of(connection, record))
                 connection.scope = None
 
@@ -293,8 +293,8 @@ class Registry(SocketSide):
         left = [it for it in emptied(self._left) if it[0].counts is self._counts]
         if left:
             drain.changes.recounted = True
-            groups, users, numbers = zip(*left, strict=True)
-            self._counts.take(groups)
+            cells, users, numbers = zip(*left, strict=True)
+            self._counts.take(cells)
             self._counts.take_users(users)
             self._tell_closed(numbers, drain)
 
@@ -311,8 +311,8 @@ class Registry(SocketSide):
 
     def _count(
         self, connections: Sequence[LiveConnection], drain: _Drain
-    ) -> list[Group]:
-        """Count connections, and return the group of each."""
+    ) -> list[Cell]:
+        """Count connections, and return the cell of each."""
         if connections:
             drain.changes.recounted = True
         counts = self._counts
@@ -320,31 +320,27 @@ class Registry(SocketSide):
             return counts.add(drain.tally(connections, counts))
         records = [drain.describe(it) for it in connections]
         kinds = [it.type for it in records]
-        group_of = {kind: counts.groups(kind).by_user for kind in set(kinds)}
-        groups = counts.add([group_of[it] for it in kinds])
+        cell_of = {kind: counts.cells(kind).by_user for kind in set(kinds)}
+        cells = counts.add([cell_of[it] for it in kinds])
         counts.add_users([it.user_id for it in records])
         opened = drain.changes.opened
-        for connection, group, record in zip(connections, groups, records, strict=True):
+        for connection, cell, record in zip(connections, cells, records, strict=True):
             connection.counted_user = record.user_id
             # As it was counted.
-            if record.type != group.type:
-                record = record._replace(type=group.type)
+            if record.type != cell.type:
+                record = record._replace(type=cell.type)
             opened[record.number] = record
-        return groups
+        return cells
 
-    def _count_again(self, held: dict[LiveConnection, Group], drain: _Drain) -> None:
+    def _count_again(self, held: dict[LiveConnection, Cell], drain: _Drain) -> None:
         connections = tuple(held)
         held.update(zip(connections, self._count(connections, drain), strict=True))
 
-    def _uncount(self, counted: Mapping[LiveConnection, Group], drain: _Drain) -> None:
+    def _uncount(self, counted: Mapping[LiveConnection, Cell], drain: _Drain) -> None:
         drain.changes.recounted = True
         self._counts.take(counted.values())
         self._counts.take_users(
-            [
-                it.counted_user
-                for it, group in counted.items()
-                if group.signed_in is None
-            ]
+            [it.counted_user for it, cell in counted.items() if cell.signed_in is None]
         )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import collections
 from collections.abc import Callable
 
-from django_socket_status.counting import Group
+from django_socket_status.counting import Cell
 from django_socket_status.lives import LiveConnection
 
 __all__ = ["SocketSide"]
@@ -19,9 +19,9 @@ __all__ = ["SocketSide"]
 EVENT_LIMIT = 10_000
 
 
-#: What is left of a connection that was counted with its user: its group, its user and
+#: What is left of a connection that was counted with its user: its cell, its user and
 #: its number.
-Left = tuple[Group, str | None, int]
+Left = tuple[Cell, str | None, int]
 
 
 class SocketSide:
@@ -45,12 +45,12 @@ class SocketSide:
         self._ended: set[LiveConnection] = set()
         self._altered: set[LiveConnection] = set()
         self._left: collections.deque[Left] = collections.deque()
-        self._gone: collections.deque[Group] = collections.deque()
+        self._gone: collections.deque[Cell] = collections.deque()
         self._unseen: collections.deque[LiveConnection] = collections.deque(
             maxlen=EVENT_LIMIT
         )
-        #: In which group each was counted, by the reporter.
-        self._counted: dict[LiveConnection, Group] = {}
+        #: In which cell each was counted, by the reporter.
+        self._counted: dict[LiveConnection, Cell] = {}
 
     def opened(self, connection: LiveConnection) -> None:
         """Add a connection whose state is ``OPEN``. O(1), from any thread."""
@@ -81,13 +81,13 @@ class SocketSide:
             self._ended.add(connection)
         else:
             connection.scope = None
-            group = self._counted.pop(connection, None)
-            if group is None:
+            cell = self._counted.pop(connection, None)
+            if cell is None:
                 self._ended.add(connection)
-            elif group.signed_in is None:
-                self._left.append((group, connection.counted_user, connection.number))
+            elif cell.signed_in is None:
+                self._left.append((cell, connection.counted_user, connection.number))
             else:
-                self._gone.append(group)
+                self._gone.append(cell)
         if self.quiet:
             # The reporter looked in between.
             self.wake()

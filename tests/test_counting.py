@@ -10,24 +10,24 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from django_socket_status.bounds import MAX_TYPES
-from django_socket_status.counting import Counts, Group, Groups
+from django_socket_status.counting import Cell, Cells, Counts
 from tests.examples import as_many_as
 
 
-def by_user(counts: Counts, *types: str) -> list[Group]:
-    """Return the group of each of some connections that have users."""
-    return [counts.groups(it).by_user for it in types]
+def by_user(counts: Counts, *types: str) -> list[Cell]:
+    """Return the cell of each of some connections that have users."""
+    return [counts.cells(it).by_user for it in types]
 
 
 def test_types_and_users_are_counted():
     counts = Counts()
-    groups = by_user(counts, "call", "call", "chat")
-    assert counts.add(groups) == groups
+    cells = by_user(counts, "call", "call", "chat")
+    assert counts.add(cells) == cells
     counts.add_users(["1", None, "1"])
     assert counts.by_type == {"call": 2, "chat": 1}
     assert counts.by_user == {"1": 2}
     assert counts.anonymous == 1
-    counts.take(groups[:2])
+    counts.take(cells[:2])
     counts.take_users(["1", None])
     assert counts.by_type == {"chat": 1}
     assert counts.by_user == {"1": 1}
@@ -36,7 +36,7 @@ def test_types_and_users_are_counted():
 
 def test_groups_tell_who_is_nobody_where_no_users_are_told():
     counts = Counts()
-    anonymous, signed_in, _ = counts.groups("call")
+    anonymous, signed_in, _ = counts.cells("call")
     counts.add([signed_in, anonymous, signed_in])
     assert counts.by_type == {"call": 3}
     assert counts.by_user == {}
@@ -48,18 +48,18 @@ def test_groups_tell_who_is_nobody_where_no_users_are_told():
 
 def test_connections_of_a_type_share_their_groups_while_it_is_counted():
     counts = Counts()
-    groups = counts.groups("call")
-    counts.add([groups.signed_in])
-    assert counts.groups("call") is groups
-    counts.take([groups.signed_in])
+    cells = counts.cells("call")
+    counts.add([cells.signed_in])
+    assert counts.cells("call") is cells
+    counts.take([cells.signed_in])
     # Or every type that ever was would be remembered.
-    assert counts.groups("call") is not groups
+    assert counts.cells("call") is not cells
 
 
 def test_nothing_is_taken_that_was_counted_elsewhere():
     before, counts = Counts(), Counts()
-    counts.add([counts.groups("call").anonymous])
-    counts.take([before.groups("call").anonymous])
+    counts.add([counts.cells("call").anonymous])
+    counts.take([before.cells("call").anonymous])
     assert counts.by_type == {"call": 1}
     assert counts.anonymous == 1
 
@@ -78,23 +78,23 @@ def test_only_who_came_or_left_for_good_has_changed():
     assert counts.changed_users() == ([], [])
 
 
-@pytest.mark.parametrize("which", Groups._fields)
+@pytest.mark.parametrize("which", Cells._fields)
 def test_types_above_the_cap_are_one(which):
-    def groups_of(*types: str) -> list[Group]:
-        return [getattr(counts.groups(it), which) for it in types]
+    def cells_of(*types: str) -> list[Cell]:
+        return [getattr(counts.cells(it), which) for it in types]
 
     counts = Counts()
     types = [f"type-{number}" for number in range(MAX_TYPES + 10)]
-    told = counts.add(groups_of(*types, "type-0"))
+    told = counts.add(cells_of(*types, "type-0"))
     assert [it.type for it in told] == [*types[:MAX_TYPES], *["other"] * 10, "type-0"]
-    assert {it.signed_in for it in told} == {it.signed_in for it in groups_of("other")}
+    assert {it.signed_in for it in told} == {it.signed_in for it in cells_of("other")}
     assert counts.by_type["other"] == 10
     assert counts.by_type["type-0"] == 2
-    refused = counts.groups(types[-1])
+    refused = counts.cells(types[-1])
     # What has no place still has none, however often it comes,
-    assert counts.add(groups_of(types[-1])) == groups_of("other")
+    assert counts.add(cells_of(types[-1])) == cells_of("other")
     # and is not remembered.
-    assert counts.groups(types[-1]) is not refused
+    assert counts.cells(types[-1]) is not refused
     counts.take(told)
     assert counts.by_type == {"other": 1}
 
@@ -112,18 +112,18 @@ def test_counts_are_those_of_what_is_there(connections, data):
     there: list = []
     known: set[str] = set()
 
-    def counted(some: list) -> tuple[list[Group], list[str | None]]:
-        """Return groups, and the users of whom is told by name, or who is nobody."""
-        groups = [counts.groups(kind) for kind, _ in some]
+    def counted(some: list) -> tuple[list[Cell], list[str | None]]:
+        """Return cells, and the users of whom is told by name, or who is nobody."""
+        cells = [counts.cells(kind) for kind, _ in some]
         return [
             it.signed_in if user is True else it.by_user
-            for it, (_, user) in zip(groups, some, strict=True)
+            for it, (_, user) in zip(cells, some, strict=True)
         ], [user for _, user in some if user is not True]
 
     while connections or there:
         some = [connections.pop() for _ in range(min(len(connections), 4))]
-        groups, users = counted(some)
-        counts.add(groups)
+        cells, users = counted(some)
+        counts.add(cells)
         counts.add_users(users)
         there += some
         gone = [
@@ -132,8 +132,8 @@ def test_counts_are_those_of_what_is_there(connections, data):
                 data.draw(st.integers(0 if connections else len(there), len(there)))
             )
         ]
-        groups, users = counted(gone)
-        counts.take(groups)
+        cells, users = counted(gone)
+        counts.take(cells)
         counts.take_users(users)
         assert counts.by_type == Counter(kind for kind, _ in there)
         users = [user for _, user in there]

@@ -67,8 +67,8 @@ def tallied(source: Any = CallConsumer, /, **scope: Any) -> tuple[str, object]:
 
 
 def tally(descriptions: Descriptions, connection: LiveConnection) -> tuple[str, object]:
-    (group,) = descriptions.tally([connection], Counts())
-    return group.type, group.signed_in
+    (cell,) = descriptions.tally([connection], Counts())
+    return cell.type, cell.signed_in
 
 
 def with_scope(scope: Any, source: Any = CallConsumer) -> OpenedConnection:

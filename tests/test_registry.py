@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from django_socket_status import registry as registry_module
 from django_socket_status import socket_side, taking, tracking
 from django_socket_status.bounds import MAX_TYPES
-from django_socket_status.counting import Counts, Group
+from django_socket_status.counting import Cell, Counts
 from django_socket_status.lives import CLOSED, OPEN, Choice, LiveConnection
 from django_socket_status.records import OpenedConnection
 from django_socket_status.registry import Registry, registry
@@ -326,9 +326,9 @@ def test_connection_that_closes_as_it_is_counted_anew_is_uncounted(
     registry.quiet, registry.listened = False, listened
     sockets.pop().close()
 
-    def slowly(connections: Sequence[LiveConnection], counts: Counts) -> list[Group]:
+    def slowly(connections: Sequence[LiveConnection], counts: Counts) -> list[Cell]:
         sockets.pop().close()
-        return [counts.groups("anew").signed_in for _ in connections]
+        return [counts.cells("anew").signed_in for _ in connections]
 
     registry.recount(describe, slowly)
     assert registry.counts == {"anew": 3 if listened else 2}
@@ -415,8 +415,8 @@ def test_drain_that_is_interrupted_in_any_step_counts_once(monkeypatch, step, be
 
 
 def test_events_carry_everything_also_while_counts_alone_are_reported(books):
-    def tally(connections: Sequence[LiveConnection], counts: Counts) -> list[Group]:
-        return [counts.groups("call").signed_in for _ in connections]
+    def tally(connections: Sequence[LiveConnection], counts: Counts) -> list[Cell]:
+        return [counts.cells("call").signed_in for _ in connections]
 
     socket = Socket(user="1").open()
     socket.label(room=1)
