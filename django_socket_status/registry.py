@@ -168,9 +168,11 @@ class Registry(SocketSide):
 
         For another backend, before everything is reported to it.
         """
+        self._draining = True
         self._start_over(_Drain(describe, tally))
         # Of everything, and nobody is to be told of that.
         self._counts.changed_users()
+        self._draining = False
 
     def pieces(
         self, size: int

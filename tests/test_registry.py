@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from unittest import mock
 
 import pytest
 from hypothesis import given
@@ -383,6 +384,34 @@ def test_drain_that_is_interrupted_loses_nothing(monkeypatch, at):
     assert registry.counts == registry.users == {}
 
 
+@contextlib.contextmanager
+def interrupted_at(step: str, *, before: bool) -> Iterator[None]:
+    """Interrupt whoever counts, before a step of it or after it."""
+    real = getattr(Counts, step)
+
+    def interrupted(*args: Any) -> None:
+        if not before:
+            real(*args)
+        raise KeyboardInterrupt
+
+    with mock.patch.object(Counts, step, interrupted), pytest.raises(KeyboardInterrupt):
+        yield
+
+
+@pytest.mark.parametrize("step", ["add", "add_users", "changed_users"])
+@pytest.mark.parametrize("before", [True, False])
+def test_everything_is_counted_anew_after_an_interruption(monkeypatch, step, before):
+    monkeypatch.setattr(registry, "wake", lambda: None)
+    sockets = [Socket(user="1").open(), Socket(user="2").open()]
+    registry.drain(describe)
+    with interrupted_at(step, before=before):
+        registry.recount(describe)
+    sockets.pop().close()
+    registry.drain(describe)
+    assert registry.counts == {"call": 1}
+    assert registry.users == {"1": 1}
+
+
 @pytest.mark.parametrize(
     "step", ["add", "add_users", "take", "take_users", "changed_users"]
 )
@@ -394,17 +423,8 @@ def test_drain_that_is_interrupted_in_any_step_counts_once(monkeypatch, step, be
     opened = Socket(user="3").open()
     labelled.label(room=1)
     closing.close()
-    real = getattr(Counts, step)
-
-    def interrupted(*args):
-        if not before:
-            real(*args)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Counts, step, interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            registry.drain(describe)
+    with interrupted_at(step, before=before):
+        registry.drain(describe)
     registry.drain(describe)
     assert registry.counts == {"call": 2}
     assert registry.users == {"2": 1, "3": 1}
