@@ -18,6 +18,7 @@ class _Turns:
         self._lines = next(self._schedule, None)
         self._gates = [threading.Semaphore(0), threading.Semaphore(0)]
         self._done = [False, False]
+        self.first_was_interrupted = False
         self.errors: list[BaseException] = []
 
     def start(self) -> None:
@@ -50,6 +51,7 @@ class _Turns:
             self._lines -= 1
             return
         self._lines = next(self._schedule, None)
+        self.first_was_interrupted |= me == 0
         self._gates[1 - me].release()
         self._gates[me].acquire()
 
@@ -59,8 +61,11 @@ def interleave(
     first: Callable[[], object],
     second: Callable[[], object],
     *modules: ModuleType,
-) -> None:
+) -> bool:
     """Run ``first`` and ``second``, one line of one of them at a time.
+
+    Returns:
+        Whether ``first`` had to wait before it was done.
 
     Args:
         schedule: How many lines to run before the other one has its turn, ``first``
@@ -82,3 +87,4 @@ def interleave(
         assert not thread.is_alive()
     for error in turns.errors:
         raise error
+    return turns.first_was_interrupted
