@@ -15,6 +15,7 @@ from typing import Any
 __all__ = ["bounded_labels", "bounded_text", "bounded_user_id"]
 
 MAX_TYPES = 200
+MAX_TYPE = 64
 MAX_LABELS = 16
 MAX_LABEL_NAME = 64
 MAX_LABEL_VALUE = 256

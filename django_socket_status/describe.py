@@ -8,29 +8,22 @@ from __future__ import annotations
 
 import functools
 import logging
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from django.conf import settings
 from django.db.models import Model
 from django.utils.functional import LazyObject
 
 from django_socket_status.bounds import (
-    MAX_PATH,
+    MAX_TYPE,
     bounded_labels,
     bounded_text,
     bounded_user_id,
 )
 from django_socket_status.counting import Cell, Counts
-from django_socket_status.endpoints import (
-    Endpoint,
-    find_endpoint,
-    get_endpoints,
-    type_for_consumer,
-)
 from django_socket_status.lives import Choice, LiveConnection
 from django_socket_status.naming import NAMELESS
+from django_socket_status.places import Places, type_of_class
 from django_socket_status.records import OpenedConnection
 from django_socket_status.users import key_of, user_id_of
 
@@ -40,11 +33,8 @@ logger = logging.getLogger("django_socket_status")
 
 T = TypeVar("T")
 
-MAX_TYPE = 64
-
-#: Of a connection: its type by class or route, the endpoint's pattern, and what the
-#: route captured.
-Place = tuple[str, str, Mapping[str, Any]]
+#: What routes captured: names and values.
+Captured = tuple[tuple[str, Any], ...]
 
 _NOTHING: Mapping[str, Any] = {}
 _new_record = functools.partial(tuple.__new__, OpenedConnection)
@@ -63,17 +53,10 @@ class Descriptions:
     """
 
     def __init__(self) -> None:
-        self._endpoints: Sequence[Endpoint] | None = None
-        #: The places that are the same on every path, by the identity of a class or a
-        #: middleware: it may have none but that, if it has no hash.
-        self._fixed: dict[int, Place] = {}
-        #: By the identity of a class or a middleware, and by path.
-        self._paths: dict[int, dict[object, Place]] = {}
+        self._places = Places()
         self._users: dict[int, str] = {}
-        #: By what a route captured, if that is as plain as most of it is.
-        self._labels_by_captured: dict[
-            tuple[tuple[str, Any], ...], Mapping[str, str]
-        ] = {}
+        #: By what the routes captured, if that is as plain as most of it is.
+        self._known_labels: dict[Captured, Mapping[str, str]] = {}
         #: Where the users of a class have their primary key.
         self._key_names: dict[type, str] = {}
 
@@ -81,7 +64,7 @@ class Descriptions:
         """Return what a report says of a connection."""
         scope = connection.scope or _NOTHING
         try:
-            kind, endpoint, captured = self._place(connection.source, scope)
+            kind, endpoint, captured = self._places.of(connection.source, scope)
             choice = connection.choice
             if choice is not None and choice.type:
                 kind = bounded_text(choice.type, MAX_TYPE)
@@ -92,9 +75,7 @@ class Descriptions:
                     kind,
                     endpoint,
                     self._user_id(scope.get("user")),
-                    self._labels_of_route(scope)
-                    if choice is None and not captured
-                    else _labels(choice, scope, captured),
+                    self._labels(choice, scope, captured),
                     connection.opened_at,
                 )
             )
@@ -122,8 +103,8 @@ class Descriptions:
                 elif source is alike_source:
                     cells = alike
                 else:
-                    cells = counts.cells(self._place(source, scope)[0])
-                    if id(source) in self._fixed:
+                    cells = counts.cells(self._places.of(source, scope)[0])
+                    if self._places.is_fixed(source):
                         alike_source, alike = source, cells
                 user = scope.get("user")
                 name = key_names.get(type(user))
@@ -142,8 +123,8 @@ class Descriptions:
     ) -> OpenedConnection:
         """Return what can be told of a connection: what raises is left out."""
         source, choice = connection.source, connection.choice
-        kind, endpoint, captured = _told(lambda: self._place(source, scope)) or (
-            _type_of_class(source) if isinstance(source, type) else NAMELESS,
+        kind, endpoint, captured = _told(lambda: self._places.of(source, scope)) or (
+            type_of_class(source) if isinstance(source, type) else NAMELESS,
             "",
             _NOTHING,
         )
@@ -153,7 +134,7 @@ class Descriptions:
             (chosen and _told(lambda: bounded_text(chosen, MAX_TYPE))) or kind,
             endpoint,
             _told(lambda: user_id_of(scope.get("user"))),
-            _told(lambda: _labels(choice, scope, captured)) or {},
+            _told(lambda: self._labels(choice, scope, captured)) or {},
             connection.opened_at,
         )
 
@@ -167,19 +148,32 @@ class Descriptions:
             text = self._users[key] = bounded_user_id(key)
         return text
 
-    def _labels_of_route(self, scope: Mapping[str, Any]) -> Mapping[str, str]:
-        """Return what the routers captured, one object for all that share it."""
+    def _labels(
+        self,
+        choice: Choice | None,
+        scope: Mapping[str, Any],
+        place_captured: Mapping[str, Any],
+    ) -> Mapping[str, str]:
+        """Return labels: as chosen, or what the routes above and below captured."""
+        # A copy in any case: what the scope holds is the host's, and may change.
+        captured: Captured = tuple(place_captured.items()) if place_captured else ()
         route = scope.get("url_route")
-        if not route:
-            return {}
-        captured = tuple(route["kwargs"].items())
+        if route:
+            captured += tuple(route["kwargs"].items())
+        if choice is None:
+            return self._labels_of(captured)
+        labels = dict(captured) if choice.labels is None else choice.labels
+        return bounded_labels({**labels, **(choice.added or {})})
+
+    def _labels_of(self, captured: Captured) -> Mapping[str, str]:
+        """Return what was captured, as text: one object for all that share it."""
         for _, value in captured:
             # Of others, two may be equal and not the same text.
             if type(value) is not int and type(value) is not str:
                 return bounded_labels(dict(captured))
-        labels = self._labels_by_captured.get(captured)
+        labels = self._known_labels.get(captured)
         if labels is None:
-            labels = self._labels_by_captured[captured] = bounded_labels(dict(captured))
+            labels = self._known_labels[captured] = bounded_labels(dict(captured))
         return labels
 
     def _key(self, user: object) -> object:
@@ -192,127 +186,9 @@ class Descriptions:
             self._key_names[type(user)] = user._meta.pk.attname
         return key_of(user)
 
-    def _place(self, source: Any, scope: Mapping[str, Any]) -> Place:
-        return self._fixed.get(id(source)) or self._place_by_path(source, scope)
-
-    def _place_by_path(self, source: Any, scope: Mapping[str, Any]) -> Place:
-        """Return the place of a connection whose class alone does not tell it."""
-        get = scope.get
-        where: object = get("path")
-        root_path, remaining = get("root_path"), get("path_remaining")
-        if root_path or remaining is not None:
-            where = where, root_path, remaining
-        try:
-            return self._paths[id(source)][where]
-        except KeyError:
-            place = self._find_place(source, scope)
-            self._paths.setdefault(id(source), {})[where] = place
-        except TypeError:
-            # No text, and no key either.
-            place = self._find_place(source, scope)
-        return place
-
-    def _find_place(self, source: Any, scope: Mapping[str, Any]) -> Place:
-        """Return the place of a connection of a class or behind a middleware.
-
-        A middleware knows the routes below it; the whole pattern of a nested route is
-        known to ``ASGI_APPLICATION`` alone.
-        """
-        if isinstance(source, type):
-            return self._place_of_class(source, source, scope)
-        below = source.socket_status_endpoints
-        only = below[0] if len(below) == 1 and not below[0].routes else None
-        if only is not None and only.consumer_class is not None:
-            # Around one consumer: all of its routes are above, as with the mixin.
-            return self._place_of_class(source, only.consumer_class, scope, only)
-        inner = _match(below, scope, scope.get("path_remaining"))
-        outer = _match(self._endpoints_of_project(), scope, None)
-        if inner is None:
-            if outer is None:
-                return NAMELESS, "", _NOTHING
-            inner = outer
-        elif outer is None or outer[0].consumer_class is not inner[0].consumer_class:
-            outer = inner
-        endpoint, captured = outer
-        return bounded_text(endpoint.type, MAX_TYPE), endpoint.pattern, captured
-
-    def _place_of_class(
-        self,
-        source: Any,
-        cls: type,
-        scope: Mapping[str, Any],
-        endpoint: Endpoint | None = None,
-    ) -> Place:
-        """Return the place at which the project serves a consumer class.
-
-        Args:
-            source: The class, or the middleware around it.
-            cls: The class.
-            scope: The scope of a connection.
-            endpoint: What to tell if the project does not serve it.
-        """
-        found = [it for it in self._endpoints_of_project() if it.consumer_class is cls]
-        if len(found) == 1:
-            endpoint = found[0]
-        elif match := _match(found, scope, None):
-            endpoint = match[0]
-        if endpoint is None:
-            place = _type_of_class(cls), "", _NOTHING
-        else:
-            place = bounded_text(endpoint.type, MAX_TYPE), endpoint.pattern, _NOTHING
-        if len(found) <= 1:
-            self._fixed[id(source)] = place
-        return place
-
-    def _endpoints_of_project(self) -> Sequence[Endpoint]:
-        if self._endpoints is None:
-            self._endpoints = _endpoints_of_project()
-        return self._endpoints
-
 
 def _told(part: Callable[[], T]) -> T | None:
     try:
         return part()
     except Exception:  # noqa: BLE001 - it was logged
         return None
-
-
-def _type_of_class(cls: type) -> str:
-    return bounded_text(type_for_consumer(cls), MAX_TYPE)
-
-
-def _labels(
-    choice: Choice | None, scope: Mapping[str, Any], captured: Mapping[str, Any]
-) -> Mapping[str, str]:
-    # What the routers above have captured, and what those below a middleware will.
-    route = scope.get("url_route")
-    labels: Mapping[str, Any] = captured
-    if route:
-        # A copy in any case: the dictionary is the host's, and may change meanwhile.
-        labels = {**captured, **route["kwargs"]}
-    if choice is not None:
-        if choice.labels is not None:
-            labels = choice.labels
-        labels = {**labels, **(choice.added or {})}
-    return bounded_labels(labels) if labels else {}
-
-
-def _match(
-    endpoints: Sequence[Endpoint], scope: Mapping[str, Any], remaining: str | None
-) -> tuple[Endpoint, Mapping[str, Any]] | None:
-    if len(endpoints) == 1 and not endpoints[0].routes:
-        return endpoints[0], {}
-    if remaining is None:
-        root_path = scope.get("root_path") or ""
-        remaining = scope.get("path", "").removeprefix(root_path)
-    return find_endpoint(remaining[:MAX_PATH], endpoints)
-
-
-def _endpoints_of_project() -> Sequence[Endpoint]:
-    """Return what ``ASGI_APPLICATION`` serves, unless that would import it now.
-
-    In a process that serves sockets it is there already; a test that drives a consumer
-    must not find the whole project imported behind its back.
-    """
-    module = getattr(settings, "ASGI_APPLICATION", None) or ""
-    return get_endpoints() if module.rpartition(".")[0] in sys.modules else ()

@@ -34,12 +34,7 @@ GOODBYE_SECONDS = 1.0
 
 
 class Reporter(Reports):
-    """Tells the current backend what one registry holds, from a thread of its own.
-
-    Args:
-        registry: What to report.
-        clock: Seconds that never go back; for tests.
-    """
+    """Tells what :class:`~.reports.Reports` tells, from a thread of its own."""
 
     def __init__(
         self, registry: Registry, *, clock: Callable[[], float] = time.monotonic

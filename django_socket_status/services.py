@@ -14,8 +14,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from django.utils.functional import LazyObject
 
 from django_socket_status.backends.base import BaseBackend
-from django_socket_status.bounds import MAX_LABELS, bounded_labels, bounded_text
-from django_socket_status.describe import MAX_TYPE
+from django_socket_status.bounds import (
+    MAX_LABELS,
+    MAX_TYPE,
+    bounded_labels,
+    bounded_text,
+)
 from django_socket_status.endpoints import get_ws_endpoints, known_ws_endpoints
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.readings import Reading

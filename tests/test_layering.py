@@ -42,6 +42,7 @@ LAYERS = {
         "events",
         "labels",
         "lanes",
+        "places",
         "readings",
         "reporter",
         "reports",

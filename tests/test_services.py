@@ -16,9 +16,8 @@ from django.urls import path
 from django.utils.functional import SimpleLazyObject
 
 from django_socket_status import endpoints
-from django_socket_status.bounds import MAX_LABELS
+from django_socket_status.bounds import MAX_LABELS, MAX_TYPE
 from django_socket_status.counting import Counts
-from django_socket_status.describe import MAX_TYPE
 from django_socket_status.exceptions import (
     BackendError,
     BackendUnusableError,

@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
-from django_socket_status.bounds import MAX_PATH, bounded_text
+from django_socket_status.bounds import MAX_PATH, MAX_TYPE, bounded_text
 from django_socket_status.conf import (
     DEFAULTS,
     FIELDS,
@@ -18,7 +18,6 @@ from django_socket_status.conf import (
     has_range,
     has_type,
 )
-from django_socket_status.describe import MAX_TYPE
 
 __all__ = ["check_settings"]
 
