@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 from django_socket_status.counting import Cell
@@ -18,16 +18,30 @@ __all__ = [
     "Ending",
     "Event",
     "LiveConnection",
+    "Send",
+    "Watched",
     "as_counted",
     "end_of",
     "life_of",
     "opening_of",
+    "watched",
 ]
 
 HANDSHAKE, OPEN, CLOSED, REJECTED = range(4)
 
+Send = Callable[[Any], Awaitable[Any]]
+
 NORMAL_CLOSURE = 1000
 NO_STATUS_RECEIVED = 1005
+
+
+class Watched(Exception):
+    """The next message of a connection has to be watched to its end."""
+
+
+def watched(message: object) -> Awaitable[Any]:
+    """Let no message pass: takes the place of the server's ``send``."""
+    raise Watched
 
 
 class LiveConnection:
@@ -44,6 +58,7 @@ class LiveConnection:
         "ending",
         "number",
         "opened_at",
+        "passes",
         "scope",
         "source",
         "state",
@@ -53,6 +68,8 @@ class LiveConnection:
     source: Any
     """The consumer class, or the middleware, that can tell what this connection is."""
     state: int
+    passes: Send
+    """Takes what goes out and is seen no more: ``send``, or for now :func:`watched`."""
     opened_at: float
     choice: Choice | None
     """What the consumer chose for this very connection; ``None`` for nothing."""

@@ -40,6 +40,7 @@ from django_socket_status.lives import (
     end_of,
     life_of,
     opening_of,
+    watched,
 )
 from django_socket_status.records import OpenedConnection
 from django_socket_status.socket_side import SocketSide
@@ -124,6 +125,13 @@ class Registry(SocketSide):
     def anonymous(self) -> int:
         """Return how many connections of nobody were counted."""
         return self._counts.anonymous
+
+    def watch_again(self) -> None:
+        """Let the next message of each connection be watched. O(those that sent)."""
+        with taken_out(self.unwatched) as taken:
+            for connection in taken:
+                connection.passes = watched
+            taken.clear()
 
     def drain(self, describe: Describe, tally: Tally | None = None) -> Changes:
         """Return what changed since the last call, and count it. O(changes).

@@ -143,7 +143,7 @@ class Reporter(Reports):
         now = self._clock()
         if now >= self._beat_at + get_settings().heartbeat_seconds:
             self._beat_at = now
-            self._registry.beat = object()
+            self._registry.watch_again()
 
     # At the ends of the process.
 

@@ -11,7 +11,7 @@ import collections
 from collections.abc import Callable
 
 from django_socket_status.counting import Cell
-from django_socket_status.lives import LiveConnection
+from django_socket_status.lives import LiveConnection, Send
 
 __all__ = ["SocketSide"]
 
@@ -37,10 +37,10 @@ class SocketSide:
         self.quiet = True
         #: Whether events are wanted: seen to at each wake and drain.
         self.listened = False
-        #: Another object after each heartbeat.
-        self.beat = object()
         # Each holds a connection once at the most, or what is left of one, and only of
         # connections that are open or were counted: none grows without bound.
+        #: Those whose messages pass unwatched until the next heartbeat.
+        self.unwatched: set[LiveConnection] = set()
         self._fresh: set[LiveConnection] = set()
         self._ended: set[LiveConnection] = set()
         self._altered: set[LiveConnection] = set()
@@ -100,6 +100,12 @@ class SocketSide:
             self._unseen.append(connection)
         else:
             connection.scope = None
+
+    def let_pass(self, connection: LiveConnection, send: Send) -> None:
+        """Let messages of an open connection pass until the next heartbeat. O(1)."""
+        # In this order: a heartbeat in between would find nothing to take back.
+        connection.passes = send
+        self.unwatched.add(connection)
 
     def altered(self, connection: LiveConnection) -> None:
         """Note that an open connection has another choice, or source. O(1)."""

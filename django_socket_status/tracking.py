@@ -32,6 +32,8 @@ from django_socket_status.lives import (
     REJECTED,
     Choice,
     LiveConnection,
+    Watched,
+    watched,
 )
 from django_socket_status.records import EndedBy
 from django_socket_status.registry import registry
@@ -125,7 +127,7 @@ class Connection(LiveConnection):
     One object for both: a record beside two closures would take twice the memory.
     """
 
-    __slots__ = ("_beat", "_receive", "_send", "ask", "finished")
+    __slots__ = ("_receive", "_send", "ask", "finished")
 
     def __init__(
         self, source: Any, scope: Scope, receive: Receive, send: Send, ask: Ask | None
@@ -136,7 +138,7 @@ class Connection(LiveConnection):
         self.choice = None
         self._receive = receive
         self._send = send
-        self._beat: object = None
+        self.passes = watched
         self.state = HANDSHAKE
         self.counted = self.finished = False
 
@@ -155,18 +157,19 @@ class Connection(LiveConnection):
     def send(self, message: Message) -> Awaitable[Any]:
         """Send a message of the application."""
         try:
-            if self._beat is not registry.beat or (
-                "text" not in message and "bytes" not in message
-            ):
-                return self._watch(message)
+            if "text" in message or "bytes" in message:
+                return self.passes(message)
+        except Watched:
+            pass
         except TypeError:
-            # No mapping at all: for the server to say so, in its own words.
-            return self._watch(message)
-        return self._send(message)
+            if _is_container(message):
+                # From the server's own ``send``, at the call.
+                raise
+            # Else for the server to say, in its own words.
+        return self._watch(message)
 
     async def _watch(self, message: Message) -> Any:
         """Send a message and see what that does to the connection."""
-        self._beat = registry.beat
         try:
             kind = message["type"]
         except (KeyError, TypeError):
@@ -179,6 +182,8 @@ class Connection(LiveConnection):
             self.opened_at = time()
             self.state = OPEN
             registry.opened(self)
+        elif kind == "websocket.send":
+            self._let_pass()
         elif kind == "websocket.close":
             self._end("server", message)
         elif kind == "websocket.http.response.start":
@@ -193,6 +198,13 @@ class Connection(LiveConnection):
             if accepts:
                 self._fail(accepts=True)
             raise
+
+    def _let_pass(self) -> None:
+        """Let what follows pass: after the end for good, as there is no more to see."""
+        if self.state == OPEN:
+            registry.let_pass(self, self._send)
+        elif self.state > OPEN:
+            self.passes = self._send
 
     def _fail(self, *, accepts: bool) -> None:
         if not accepts:
@@ -210,6 +222,8 @@ class Connection(LiveConnection):
             return
         now = time()
         self.ending = (by, now, message)
+        if self.passes is not watched:
+            registry.unwatched.discard(self)
         if state == OPEN:
             self.state = CLOSED
             registry.closed(self)
@@ -264,6 +278,13 @@ class Connection(LiveConnection):
                 "counted under its class's type.",
                 self.source,
             )
+
+
+def _is_container(message: object) -> bool:
+    try:
+        return "text" in message or True  # type: ignore[operator]
+    except TypeError:
+        return False
 
 
 def saw_disconnect(scope: Scope, message: Message) -> None:

@@ -167,6 +167,9 @@ class Socket:
         self.error = OSError("gone")
         return self._do(self.connection.send(ACCEPT))
 
+    def say(self) -> Socket:
+        return self._do(self.connection.send(text("hello")))
+
     def close(self) -> Socket:
         return self._do(self.connection.send(CLOSE))
 
@@ -255,6 +258,7 @@ class Books:
         assert registry.users == {}
         assert registry.anonymous == 0
         assert [*registry.pieces(1)] == []
+        assert not registry.unwatched
 
 
 def open_books(monkeypatch: pytest.MonkeyPatch) -> Books:
@@ -291,7 +295,7 @@ def own_threads() -> list[threading.Thread]:
 
 def begin_heartbeat() -> None:
     """Begin another heartbeat: each connection's next message is watched to its end."""
-    registry.beat = object()
+    registry.watch_again()
 
 
 def reported() -> dict[str, int]:

@@ -806,6 +806,16 @@ def test_backend_that_fails_at_the_goodbye_does_not_disturb_the_end(caplog):
     held.close()
 
 
+def test_message_is_watched_again_after_a_heartbeat():
+    talking, silent = Socket().open(), Socket().open()
+    talking.say().say()
+    wait_until(lambda: not registry.unwatched)
+    talking.error = OSError("gone")
+    talking.say()
+    wait_until(lambda: recorder().counts == {"call": 1})
+    silent.close()
+
+
 def test_heartbeats_go_on_without_an_event_loop():
     """A loop that is blocked does not cost the process its lease."""
     with override_settings(

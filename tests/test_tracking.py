@@ -31,6 +31,7 @@ from tests.asgi_driver import (
     Books,
     CallConsumer,
     Server,
+    Socket,
     begin_heartbeat,
     disconnect,
     open_books,
@@ -246,6 +247,10 @@ async def test_scope_that_is_none_reaches_the_application_untracked(scope, books
     assert books.counts == {}
 
 
+#: The first message after the accept, or of a heartbeat, is watched to its end.
+FIRST = text("first")
+
+
 @pytest.mark.parametrize("beat", ["watched", "in the same heartbeat"])
 @pytest.mark.parametrize(
     "message",
@@ -279,8 +284,8 @@ async def test_malformed_message_gets_the_answer_of_the_server(message, beat):
 
     async def app(scope, receive, send):
         await send(ACCEPT)
-        if beat == "watched":
-            begin_heartbeat()
+        if beat == "in the same heartbeat":
+            await send(FIRST)
         try:
             await send(message)
         except Exception as error:  # noqa: BLE001 - whatever it is
@@ -291,7 +296,7 @@ async def test_malformed_message_gets_the_answer_of_the_server(message, beat):
         server = Server(on_send=lambda message: (asked.append(message), judge(message)))
         await serve(wrap(app), server)
     assert answers[0] == answers[1]
-    assert asked == [ACCEPT, message] * 2
+    assert [it for it in asked if it is not FIRST] == [ACCEPT, message] * 2
 
 
 @pytest.mark.parametrize("beat", ["watched", "in the same heartbeat"])
@@ -307,14 +312,14 @@ async def test_message_that_the_server_refuses_is_sent_to_it_once(beat):
 
     async def app(scope, receive, send):
         await send(ACCEPT)
-        if beat == "watched":
-            begin_heartbeat()
+        if beat == "in the same heartbeat":
+            await send(FIRST)
         with pytest.raises(TypeError, match="not this one"):
             await send(refused)
 
     refused = text("refused")
     await tracked(app)(scope_of(), Server().receive, send)
-    assert asked == [ACCEPT, refused]
+    assert [it for it in asked if it is not FIRST] == [ACCEPT, refused]
 
 
 @pytest.mark.parametrize(
@@ -340,12 +345,48 @@ async def test_text_is_sent_by_the_awaitable_of_the_server_itself():
 
     async def app(scope, receive, send):
         await send(ACCEPT)
+        await send(FIRST)
         for message in (text("hello"), {"type": "websocket.send", "bytes": b"hello"}):
             awaitable = send(message)
             assert awaitable is awaitables[-1]
             await awaitable
 
     await tracked(app)(scope_of(), Server().receive, send)
+
+
+def test_what_passes_unwatched_is_let_go_of_at_the_end(books):
+    talking, silent, left = (Socket().open() for _ in range(3))
+    talking.say().say()
+    left.say()
+    assert registry.unwatched == {talking.connection, left.connection}
+    left.close()
+    silent.close()
+    assert registry.unwatched == {talking.connection}
+    talking.leave()
+    books.assert_nothing_is_left()
+
+
+@pytest.mark.parametrize("end", [CLOSE, None], ids=["closed", "disconnected"])
+async def test_messages_after_the_end_are_not_watched_for_ever(end, books):
+    """An application that goes on to push has one more coroutine, and no more."""
+    awaitables = []
+
+    def send(message: Any) -> Awaitable[None]:
+        awaitables.append(asyncio.sleep(0))
+        return awaitables[-1]
+
+    async def app(scope, receive, send):
+        await send(ACCEPT)
+        await (receive() if end is None else send(end))
+        await send(FIRST)
+        for _ in range(2):
+            begin_heartbeat()
+            awaitable = send(text("more"))
+            assert awaitable is awaitables[-1]
+            await awaitable
+
+    await tracked(app)(scope_of(), Server(disconnect()).receive, send)
+    books.assert_nothing_is_left()
 
 
 def test_send_passes_for_a_coroutine_function():
@@ -434,14 +475,20 @@ async def test_close_without_a_code_is_a_normal_closure(books):
     assert books.ending[2:] == (1000, "")
 
 
-async def test_send_that_raised_closes_also_when_the_application_swallows_it(books):
+@pytest.mark.parametrize("before", [0, 2], ids=["the first", "of a heartbeat"])
+async def test_send_that_raised_closes_also_when_the_application_swallows_it(
+    before, books
+):
     def on_send(message: Any) -> None:
-        if message is not ACCEPT:
+        if message not in (ACCEPT, FIRST):
             raise OSError("the client is gone")
 
     async def app(scope, receive, send):
         await send(ACCEPT)
-        begin_heartbeat()
+        for _ in range(before):
+            await send(FIRST)
+        if before:
+            begin_heartbeat()
         with pytest.raises(OSError, match="the client is gone"):
             await send(text("anybody there?"))
         assert books.counts == {}
@@ -455,7 +502,6 @@ async def test_send_that_raised_closes_also_when_the_application_swallows_it(boo
 async def test_send_that_the_application_gave_up_closes_nothing(books):
     async def app(scope, receive, send):
         await send(ACCEPT)
-        begin_heartbeat()
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(send(text("slow")), 0)
         assert books.counts == {"call": 1}
