@@ -175,14 +175,15 @@ class OverChannels:
         return (cpu() - began) / count
 
     async def _hold(self, app: Application, count: int, settle: Settle) -> float:
-        gone, accepted = asyncio.Event(), asyncio.Semaphore(0)
+        gone, waiting = asyncio.Event(), asyncio.Semaphore(0)
         began = cpu()
         tasks = [
-            asyncio.ensure_future(self._serve(app, it, _LoopPeer(gone, (), accepted)))
+            asyncio.ensure_future(self._serve(app, it, _LoopPeer(gone, (), waiting)))
             for it in range(count)
         ]
+        # Until each waits for its next message, and holds all that it will hold.
         for _ in range(count):
-            await accepted.acquire()
+            await waiting.acquire()
         settle()
         gone.set()
         await asyncio.gather(*tasks)
@@ -207,21 +208,22 @@ class _LoopPeer:
         self,
         gone: asyncio.Event,
         messages: Sequence[Message] = (),
-        accepted: asyncio.Semaphore | None = None,
+        waiting: asyncio.Semaphore | None = None,
     ) -> None:
         self._messages = iter((CONNECT, *messages))
         self._gone = gone
-        self._accepted = accepted
+        self._waiting = waiting
 
     async def receive(self) -> Message:
         for message in self._messages:
             return message
+        if self._waiting is not None:
+            self._waiting.release()
         await self._gone.wait()
         return DISCONNECT
 
     async def send(self, message: Message) -> None:
-        if self._accepted is not None:
-            self._accepted.release()
+        pass
 
 
 @contextlib.contextmanager
