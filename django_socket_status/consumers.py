@@ -132,17 +132,21 @@ def _run(
     send: Send,
 ) -> Awaitable[Any]:
     cls = type(consumer)
-    chooses = (
+    ask = None
+    if (
         cls.get_socket_status_type is not _get_type
         or cls.get_socket_status_labels is not _get_labels
-    )
-    ask = consumer._socket_status_choice if chooses else None
+    ):
+        ask = consumer._socket_status_choice
     connection = enter(cls, scope, receive, send, ask)
     if connection is None:
         return app(scope, receive, send)
-    # A ``__call__`` of somebody's own may do with messages what it likes.
-    is_channels = type(app) is MethodType and app.__func__ is _CALL_OF_CHANNELS
-    if not (is_channels and _shows_messages(consumer)):
+    if (
+        # A ``__call__`` of somebody's own may do with messages what it likes.
+        type(app) is not MethodType
+        or app.__func__ is not _CALL_OF_CHANNELS
+        or not _shows_messages(consumer)
+    ):
         receive = connection.receive
     try:
         running = app(scope, receive, connection.send)
