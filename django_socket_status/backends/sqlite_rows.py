@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import datetime
 import functools
-import itertools
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django_socket_status.backends import sqlite_schema as sql
@@ -37,16 +36,18 @@ VALUE = "\x1f"
 
 #: Rows that one statement takes, the largest number first: half the cost of one by one.
 #: SQLite took 999 parameters until 3.32.
-BATCHES = (100, 10)
+BATCHES = (100, 10, 1)
 
 
 def write_changes(database: sqlite3.Connection, key: int, report: Report) -> None:
     """Write what a report of the worker with this key adds and takes away."""
     write = functools.partial(_write, database, key)
-    write(sql.CLOSE, "?", [(number,) for number in report.closed])
-    write(sql.OPEN, sql.OPEN_ROW, _connection_rows(report.opened))
-    write(sql.LEAVE, "?", [(user,) for user in report.users_left])
-    write(sql.JOIN, sql.JOIN_ROW, [(user,) for user in report.users_joined])
+    ranges, others = _parted(report.closed)
+    database.executemany(sql.CLOSE_RANGE.format(key=key), ranges)
+    write(sql.CLOSE, "?", others)
+    write(sql.OPEN, sql.OPEN_ROW, _connection_values(report.opened))
+    write(sql.LEAVE, "?", report.users_left)
+    write(sql.JOIN, sql.JOIN_ROW, report.users_joined)
 
 
 def read_worker(row: Sequence[Any], now: float) -> WorkerStatus:
@@ -87,32 +88,50 @@ def _write(
     key: int,
     statement: str,
     mark: str,
-    rows: Sequence[tuple[Any, ...]],
+    values: Sequence[Any],
 ) -> None:
+    """Run a statement on rows, whose values follow one another."""
+    width = mark.count("?")
     mark = mark.format(key=key)
     written = 0
     for size in BATCHES:
-        whole = len(rows) - (len(rows) - written) % size
+        step = size * width
+        whole = len(values) - (len(values) - written) % step
         if written < whole:
             many = statement.format(key=key, rows=", ".join([mark] * size))
-            for first in range(written, whole, size):
-                some = rows[first : first + size]
-                database.execute(many, tuple(itertools.chain.from_iterable(some)))
+            for first in range(written, whole, step):
+                database.execute(many, values[first : first + step])
         written = whole
-    if written < len(rows):
-        database.executemany(statement.format(key=key, rows=mark), rows[written:])
 
 
-def _connection_rows(opened: Sequence[OpenedConnection]) -> list[tuple[Any, ...]]:
+def _parted(numbers: Iterable[int]) -> tuple[list[tuple[int, int]], list[int]]:
+    """Part numbers into ranges, a quarter cheaper to delete, and what is in none.
+
+    Connections that close all at once, as when a proxy restarts, have mostly opened one
+    after the other.
+    """
+    ordered = sorted(set(numbers))
+    ranges: list[tuple[int, int]] = []
+    others: list[int] = []
+    for first in range(0, len(ordered), BATCHES[0]):
+        some = ordered[first : first + BATCHES[0]]
+        if some[-1] - some[0] < len(some):
+            ranges.append((some[0], some[-1]))
+        else:
+            others += some
+    return ranges, others
+
+
+def _connection_values(opened: Sequence[OpenedConnection]) -> list[Any]:
     # Many share their labels: one object, and one text.
     texts: dict[int, str] = {}
-    rows: list[tuple[Any, ...]] = []
+    values: list[Any] = []
     for number, kind, endpoint, user_id, labels, opened_at in opened:
         text = texts.get(id(labels))
         if text is None:
             text = texts[id(labels)] = _labels_text(labels) if labels else ""
-        rows.append((number, kind, endpoint, user_id, text, opened_at))
-    return rows
+        values += (number, kind, endpoint, user_id, text, opened_at)
+    return values
 
 
 def _labels_text(labels: Mapping[str, str]) -> str:

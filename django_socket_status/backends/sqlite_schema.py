@@ -24,6 +24,7 @@ __all__ = [
     "ADD_TALLY",
     "ADD_WORKER",
     "CLOSE",
+    "CLOSE_RANGE",
     "COUNT_CONNECTIONS",
     "COUNT_ONLY_ON",
     "FIND_WORKER",
@@ -134,6 +135,9 @@ FORGET_GONE = "DELETE FROM gone"
 # Of many rows at once; the worker's key is written into the statement.
 OPEN = "INSERT OR REPLACE INTO connection VALUES {rows}"
 OPEN_ROW = "({key}, ?, ?, ?, ?, ?, ?)"
+CLOSE_RANGE = """
+DELETE FROM connection WHERE worker = {key} AND number BETWEEN ? AND ?
+"""
 CLOSE = "DELETE FROM connection WHERE worker = {key} AND number IN ({rows})"
 JOIN = "INSERT OR IGNORE INTO presence VALUES {rows}"
 JOIN_ROW = "(?, {key})"
