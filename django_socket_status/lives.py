@@ -18,7 +18,6 @@ __all__ = [
     "Ending",
     "Event",
     "LiveConnection",
-    "Send",
     "Watched",
     "as_counted",
     "end_of",
