@@ -7,7 +7,7 @@ import gc
 import logging
 import types
 import weakref
-from collections.abc import Awaitable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 import pytest
@@ -336,12 +336,19 @@ async def test_malformed_message_of_the_server_reaches_the_application(message, 
     assert books.ending.by == "return"
 
 
-async def test_text_is_sent_by_the_awaitable_of_the_server_itself():
-    awaitables = []
+def plain_send() -> tuple[Callable[[Any], Awaitable[None]], list[Awaitable[None]]]:
+    """Return a server's ``send`` that is no coroutine, and what it has returned."""
+    awaitables: list[Awaitable[None]] = []
 
     def send(message: Any) -> Awaitable[None]:
         awaitables.append(asyncio.sleep(0))
         return awaitables[-1]
+
+    return send, awaitables
+
+
+async def test_text_is_sent_by_the_awaitable_of_the_server_itself():
+    send, awaitables = plain_send()
 
     async def app(scope, receive, send):
         await send(ACCEPT)
@@ -369,11 +376,7 @@ def test_what_passes_unwatched_is_let_go_of_at_the_end(books):
 @pytest.mark.parametrize("end", [CLOSE, None], ids=["closed", "disconnected"])
 async def test_messages_after_the_end_are_not_watched_for_ever(end, books):
     """An application that goes on to push has one more coroutine, and no more."""
-    awaitables = []
-
-    def send(message: Any) -> Awaitable[None]:
-        awaitables.append(asyncio.sleep(0))
-        return awaitables[-1]
+    send, awaitables = plain_send()
 
     async def app(scope, receive, send):
         await send(ACCEPT)
