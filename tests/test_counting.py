@@ -13,6 +13,8 @@ from django_socket_status.bounds import MAX_TYPES
 from django_socket_status.counting import Cell, Cells, Counts
 from tests.examples import as_many_as
 
+pytestmark = pytest.mark.python
+
 
 def by_user(counts: Counts, *types: str) -> list[Cell]:
     """Return the cell of each of some connections that have users."""

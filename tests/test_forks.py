@@ -10,9 +10,12 @@ import pytest
 from django_socket_status import forks
 from tests.recorder import WAITING, calls_in, run_python
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(os, "fork"), reason="needs macOS or Linux: there is no fork here"
-)
+pytestmark = [
+    pytest.mark.python,
+    pytest.mark.skipif(
+        not hasattr(os, "fork"), reason="needs macOS or Linux: there is no fork here"
+    ),
+]
 
 
 def test_callback_is_kept_once(monkeypatch):

@@ -18,6 +18,8 @@ from django_socket_status.lanes import (
 from tests.asgi_driver import wait_until
 from tests.scripted_backend import Gate
 
+pytestmark = pytest.mark.python
+
 SECONDS = 10
 
 

@@ -30,6 +30,8 @@ from tests.asgi_driver import Books, CallConsumer, Socket, open_books
 from tests.examples import FEW, as_many_as
 from tests.interleaving import interleave
 
+pytestmark = pytest.mark.python
+
 
 @pytest.fixture
 def books(monkeypatch: pytest.MonkeyPatch) -> Books:

@@ -25,6 +25,8 @@ from django_socket_status.worker import this_worker
 from tests.asgi_driver import Socket, begin_heartbeat, wait_until
 from tests.recorder import RECORDER, WAITING, Recorder, calls_in, recorder, run_python
 
+pytestmark = pytest.mark.python
+
 HEARTBEAT = 1.0
 LEASE = 5.0
 

@@ -277,6 +277,7 @@ def test_number_of_endpoints_is_bounded() -> None:
     assert len(walk(outer)) == MAX_ENDPOINTS
 
 
+@pytest.mark.slow
 def test_number_of_objects_looked_at_is_bounded() -> None:
     crowd = {
         f"group_{group}": Holder(

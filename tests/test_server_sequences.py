@@ -30,6 +30,8 @@ from tests.asgi_driver import (
     turns,
 )
 
+pytestmark = pytest.mark.python
+
 
 @pytest.fixture
 def books(monkeypatch: pytest.MonkeyPatch) -> Books:

@@ -8,6 +8,8 @@ import pytest
 
 from django_socket_status.taking import emptied, taken_out
 
+pytestmark = pytest.mark.python
+
 
 def test_what_is_in_a_set_is_taken_out():
     waiting = {1, 2, 3}

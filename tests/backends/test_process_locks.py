@@ -17,6 +17,8 @@ from django_socket_status.backends.process_locks import (
 from django_socket_status.testing.harness import in_fork
 from tests.backends.tools import open_files
 
+pytestmark = pytest.mark.python
+
 #: Another process: does what each line says, and answers with a line.
 OTHER = """
 import pathlib, sys

@@ -17,6 +17,8 @@ from django_socket_status.testing import BackendContract, Clock, FakeWorker
 from tests.backends.model import run_model
 from tests.backends.tools import tell, total
 
+pytestmark = pytest.mark.python
+
 
 class TestContract(BackendContract):
     @pytest.fixture(autouse=True)

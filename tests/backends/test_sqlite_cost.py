@@ -14,6 +14,8 @@ from django_socket_status.records import ConnectionQuery
 from django_socket_status.testing import Clock, FakeWorker
 from tests.backends.tools import database_of, total
 
+pytestmark = pytest.mark.python
+
 
 @contextlib.contextmanager
 def steps(database: sqlite3.Connection) -> Iterator[list[int]]:

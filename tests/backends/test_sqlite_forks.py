@@ -16,6 +16,8 @@ from django_socket_status.testing import FakeWorker
 from django_socket_status.testing.harness import in_fork
 from tests.backends.tools import generation_files, open_files, tell, total
 
+pytestmark = pytest.mark.python
+
 
 def test_no_open_file_is_carried_across_a_fork(
     backend: SqliteBackend, worker: FakeWorker, path: Path

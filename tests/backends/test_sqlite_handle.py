@@ -30,6 +30,8 @@ from tests.backends.tools import (
     total,
 )
 
+pytestmark = pytest.mark.python
+
 # The files are in doubt.
 
 

@@ -10,6 +10,8 @@ from django_socket_status.records import ConnectionQuery
 from django_socket_status.testing import FakeWorker
 from django_socket_status.testing.harness import records_of
 
+pytestmark = pytest.mark.python
+
 
 @pytest.mark.parametrize("number", [1, 9, 10, 11, 99, 100, 101, 215])
 def test_rows_are_written_whatever_their_number(

@@ -14,6 +14,8 @@ from django_socket_status.backends import status_file, status_path
 from django_socket_status.backends.status_file import MAGIC, StatusFile
 from django_socket_status.exceptions import BackendUnusableError
 
+pytestmark = pytest.mark.python
+
 OTHER_USER = 4711
 
 
