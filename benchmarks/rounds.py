@@ -15,18 +15,24 @@ def take_turns(
 ) -> dict[str, list[float]]:
     """Call every measure once a round, in random order; return values by name.
 
-    The first round is for caches to fill, and does not count.
+    The first round is for caches to fill, and does not count. What was there before is
+    left out of garbage collections, which would take longer than a short turn.
     """
     order = list(measures)
     shuffle = random.Random(1).shuffle
     samples: dict[str, list[float]] = {name: [] for name in order}
-    for number in range(rounds + 1):
-        shuffle(order)
-        for name in order:
-            gc.collect()
-            value = measures[name]()
-            if number:
-                samples[name].append(value)
+    gc.collect()
+    gc.freeze()
+    try:
+        for number in range(rounds + 1):
+            shuffle(order)
+            for name in order:
+                gc.collect()
+                value = measures[name]()
+                if number:
+                    samples[name].append(value)
+    finally:
+        gc.unfreeze()
     return samples
 
 
