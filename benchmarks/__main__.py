@@ -19,6 +19,7 @@ NAMES = {
     "lifecycle": "CPU time that tracking adds to one connection",
     "instructions": "instructions that it adds, counted by valgrind",
     "messages": "what it adds to one message, on its way out and in",
+    "echo": "what it adds to an echo under a real server",
     "memory": "bytes that it adds to one open connection",
     "redis_lifecycle": "the same with Redis, and the CPU time of Redis itself",
     "redis_memory": "bytes that a connection takes in Redis",

@@ -11,22 +11,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import os
 import random
-import socket
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
-
-import psutil
 
 from benchmarks.live_clients import Client, ask, open_clients
 from benchmarks.options import Options
 from benchmarks.results import Goal, Row
 from benchmarks.rounds import take_turns
+from benchmarks.server import Server, served
 
 __all__ = ["run"]
 
@@ -47,67 +42,17 @@ DELAY_GOAL = Goal(1000.0, "value")
 CHANGE_SECONDS = 1.0
 SECONDS = 60.0
 
-
-class Server:
-    """One worker of uvicorn, in a process of its own."""
-
-    def __init__(self) -> None:
-        listening = socket.create_server(("127.0.0.1", 0), backlog=4096)
-        with listening:
-            self.port: int = listening.getsockname()[1]
-            self._process = subprocess.Popen(
-                [
-                    *(
-                        sys.executable,
-                        "-m",
-                        "uvicorn",
-                        "benchmarks.live_site:application",
-                    ),
-                    *("--fd", str(listening.fileno()), "--log-level", "error"),
-                ],
-                pass_fds=[listening.fileno()],
-                env={
-                    **os.environ,
-                    "DJANGO_SETTINGS_MODULE": "benchmarks.live_settings",
-                    # Where processes of one site find each other.
-                    "TMPDIR": os.environ["BENCHMARKS_DIRECTORY"],
-                },
-            )
-        self._seen = psutil.Process(self._process.pid)
-
-    def cpu_seconds(self) -> float:
-        """Return the CPU time of all of its threads so far."""
-        times = self._seen.cpu_times()
-        return float(times.user + times.system)
-
-    def memory(self) -> int:
-        """Return the bytes that it alone holds."""
-        return int(self._seen.memory_full_info().uss)
-
-    def stop(self) -> None:
-        """End it."""
-        self._process.terminate()
-        self._process.wait(SECONDS)
-
-
-@contextlib.contextmanager
-def served() -> Iterator[Server]:
-    """Start a server, and end it."""
-    server = Server()
-    try:
-        yield server
-    finally:
-        server.stop()
+SITE = "benchmarks.live_site", "benchmarks.live_settings"
 
 
 def run(options: Options) -> Iterator[Row]:
     """Measure listeners, polling, and the way from one worker to another."""
     with asyncio_loop() as loop, contextlib.ExitStack() as stack:
-        servers = {name: stack.enter_context(served()) for name in PATHS}
+        servers = {name: stack.enter_context(served(*SITE)) for name in PATHS}
         yield from _listeners(loop, servers, options)
-    with asyncio_loop() as loop, served() as server:
+    with asyncio_loop() as loop, served(*SITE) as server:
         yield from _polling(loop, server, options)
-    with asyncio_loop() as loop, served() as here, served() as there:
+    with asyncio_loop() as loop, served(*SITE) as here, served(*SITE) as there:
         yield from _distance(loop, here, there, options)
 
 

@@ -61,7 +61,8 @@ def fake_valgrind(tmp_path: Path) -> str:
 
 
 WITH_REDIS = {name for name in NAMES if name.startswith(("redis", "million"))}
-ALONE = NAMES.keys() - WITH_REDIS - {"instructions", "live"}
+WITH_SERVERS = {"echo", "live"}
+ALONE = NAMES.keys() - WITH_REDIS - WITH_SERVERS - {"instructions"}
 
 
 @pytest.mark.parametrize(
@@ -81,8 +82,11 @@ def test_benchmark_runs(name):
 
 
 @pytest.mark.server
-def test_benchmark_of_live_push_runs():
-    assert measured("live")
+@pytest.mark.parametrize("name", sorted(WITH_SERVERS))
+def test_benchmark_under_a_real_server_runs(name):
+    rows = measured(name)
+    assert {row["benchmark"] for row in rows} == {name}
+    assert any(row["goal"] for row in rows)
 
 
 def test_instructions_are_those_by_which_two_processes_differ(fake_valgrind):
