@@ -3,43 +3,62 @@
 from __future__ import annotations
 
 import functools
-import logging
-from collections.abc import Awaitable, Callable, Mapping
-from types import MethodType
-from typing import Any, ClassVar, TypeVar
-
-from asgiref.sync import markcoroutinefunction
-from channels.consumer import AsyncConsumer
-from channels.layers import channel_layers
-from django.core.signals import setting_changed
+from collections.abc import Callable, Mapping
+from types import FunctionType
+from typing import Any, ClassVar
 
 from django_socket_status.endpoints import type_for_consumer
-from django_socket_status.holders import MISSING, static_attribute
+from django_socket_status.holders import static_attribute
 from django_socket_status.labels import update_labels
-from django_socket_status.tracking import (
-    Application,
-    Message,
-    Receive,
-    Scope,
-    Send,
-    enter,
-    observe,
-    saw_disconnect,
-)
+from django_socket_status.lives import OPEN
+from django_socket_status.records import EndedBy
+from django_socket_status.tracking import Receive, Scope, Send, enter
 
 __all__ = ["SocketStatusMixin"]
 
-logger = logging.getLogger("django_socket_status")
 
-_CALL_OF_CHANNELS = AsyncConsumer.__call__
+def _tracked(call: Any) -> Any:
+    """Return a consumer's ``__call__``, observed."""
+    run = call if isinstance(call, FunctionType) else _bound_and_called(call)
 
-Call = TypeVar("Call", bound=Callable[..., Awaitable[Any]])
+    @functools.wraps(call)
+    async def __call__(
+        self: SocketStatusMixin, scope: Scope, receive: Receive, send: Send
+    ) -> Any:
+        cls = type(self)
+        ask = None
+        if (
+            cls.get_socket_status_type is not _get_type
+            or cls.get_socket_status_labels is not _get_labels
+        ):
+            ask = self._socket_status_choice
+        connection = enter(cls, scope, receive, send, ask)
+        if connection is None:
+            return await run(self, scope, receive, send)
+        # As in the middleware: each coroutine more would cost a connection its frame.
+        by: EndedBy = "return"
+        try:
+            return await run(self, scope, connection.receive, connection.send)
+        except Exception as error:
+            by = connection.failed(error)
+            raise
+        except BaseException:
+            by = "cancel"
+            raise
+        finally:
+            if connection.state > OPEN:
+                connection.finished = True
+            else:
+                connection.finish(by)
+
+    __call__.is_tracked = True  # type: ignore[attr-defined]
+    return __call__
 
 
-def _as_ours(call: Call) -> Call:
-    """Mark a ``__call__`` that observes, for asgiref and for the classes below it."""
-    call.is_tracked = True  # type: ignore[attr-defined]
-    return markcoroutinefunction(call)
+def _bound_and_called(call: Any) -> Callable[..., Any]:
+    """Return a function that calls any other descriptor as Python does."""
+    bind = getattr(call, "__get__", lambda consumer, cls: call)
+    return lambda consumer, *given: bind(consumer, type(consumer))(*given)
 
 
 class SocketStatusMixin:
@@ -71,18 +90,11 @@ class SocketStatusMixin:
         call = static_attribute(cls, "__call__")
         if not hasattr(call, "is_tracked"):
             cls.__call__ = _tracked(call)  # type: ignore[method-assign]
-        # Of a consumer of Channels, also what it does with each message.
-        dispatch = static_attribute(cls, "dispatch")
-        if dispatch is not MISSING and not hasattr(dispatch, "is_tracked"):
-            own = vars(cls).get("dispatch")
-            seeing = _seeing_own(own) if own else _seeing(cls)
-            cls.dispatch = cls._socket_status_dispatch = seeing  # type: ignore[attr-defined]
 
-    # Plain, for a coroutine more would cost each connection its frame.
-    @_as_ours
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[Any]:
+    @_tracked
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Any:
         """Run the consumer and observe its connection."""
-        return _run(self, super().__call__, scope, receive, send)  # type: ignore[misc]
+        return super().__call__(scope, receive, send)  # type: ignore[misc]
 
     def get_socket_status_type(self) -> str | None:
         """Return the type of this very connection, asked once, as it is accepted.
@@ -122,122 +134,3 @@ class SocketStatusMixin:
 
 _get_type = SocketStatusMixin.get_socket_status_type
 _get_labels = SocketStatusMixin.get_socket_status_labels
-
-
-def _run(
-    consumer: SocketStatusMixin,
-    app: Application,
-    scope: Scope,
-    receive: Receive,
-    send: Send,
-) -> Awaitable[Any]:
-    cls = type(consumer)
-    ask = None
-    if (
-        cls.get_socket_status_type is not _get_type
-        or cls.get_socket_status_labels is not _get_labels
-    ):
-        ask = consumer._socket_status_choice
-    connection = enter(cls, scope, receive, send, ask)
-    if connection is None:
-        return app(scope, receive, send)
-    if (
-        # A ``__call__`` of somebody's own may do with messages what it likes.
-        type(app) is not MethodType
-        or app.__func__ is not _CALL_OF_CHANNELS
-        or not _shows_messages(consumer)
-    ):
-        receive = connection.receive
-    try:
-        running = app(scope, receive, connection.send)
-    except Exception as error:
-        # A plain function may raise before there is anything to await.
-        connection.finish(connection.failed(error))
-        raise
-    return observe(connection, running)
-
-
-def _shows_messages(consumer: Any) -> bool:
-    """Return whether our ``dispatch`` gets each message as soon as it is received.
-
-    Not if it was replaced since the class was made. With a channel layer, Channels
-    holds a disconnect back until the consumer is done with a message of the layer.
-    """
-    try:
-        dispatch = consumer.dispatch.__func__
-    except AttributeError:
-        return False
-    if dispatch is not type(consumer)._socket_status_dispatch:
-        return False
-    alias = consumer.channel_layer_alias
-    if alias in channel_layers.backends:
-        return False
-    return alias in _without_layer or not _has_layer(alias)
-
-
-def _has_layer(alias: str) -> bool:
-    if alias in channel_layers.configs:
-        return True
-    _without_layer.add(alias)
-    return False
-
-
-#: Names under which no channel layer is configured.
-_without_layer: set[str] = set()
-
-
-def _forget_layers(*, setting: str, **kwargs: object) -> None:
-    if setting == "CHANNEL_LAYERS":
-        _without_layer.clear()
-
-
-setting_changed.connect(_forget_layers, dispatch_uid="django_socket_status.consumers")
-
-
-def _seeing(cls: Any) -> Callable[..., Awaitable[Any]]:
-    """Return a ``dispatch`` for a class that inherits one.
-
-    Plain, so that a disconnect is seen before anything waits for a thread.
-    """
-
-    def dispatch(self: Any, message: Message) -> Awaitable[Any]:
-        """Work out what to do with a message."""
-        try:
-            if message["type"] == "websocket.disconnect":
-                saw_disconnect(self.scope, message)
-        except (KeyError, TypeError):
-            logger.debug("Not an ASGI message: %r", type(message))
-        return super(cls, self).dispatch(message)  # type: ignore[no-any-return]
-
-    return _as_ours(dispatch)
-
-
-def _seeing_own(own: Any) -> Callable[..., Awaitable[Any]]:
-    """Return a class's own ``dispatch``, which sees a disconnect first."""
-    bind = getattr(own, "__get__", lambda consumer, cls: own)
-
-    @functools.wraps(own)
-    def dispatch(self: Any, message: Message) -> Awaitable[Any]:
-        try:
-            if message["type"] == "websocket.disconnect":
-                saw_disconnect(self.scope, message)
-        except (KeyError, TypeError):
-            logger.debug("Not an ASGI message: %r", type(message))
-        return bind(self, type(self))(message)  # type: ignore[no-any-return]
-
-    return _as_ours(dispatch)
-
-
-def _tracked(call: Any) -> Callable[..., Awaitable[Any]]:
-    """Return a consumer's own ``__call__``, observed."""
-    # As Python calls it: most are functions, some are other descriptors.
-    bind = getattr(call, "__get__", lambda consumer, cls: call)
-
-    @functools.wraps(call)
-    def __call__(
-        self: SocketStatusMixin, scope: Scope, receive: Receive, send: Send
-    ) -> Awaitable[Any]:
-        app = bind(self, type(self))
-        return _run(self, app, scope, receive, send)
-
-    return _as_ours(__call__)

@@ -42,7 +42,7 @@ class SocketStatusMiddleware:
         connection = enter(self, scope, receive, send)
         if connection is None:
             return await self.app(scope, receive, send)
-        # What ``observe`` does: another coroutine would cost each connection its frame.
+        # As in the mixin: each coroutine more would cost a connection its frame.
         by: EndedBy = "return"
         try:
             return await self.app(scope, connection.receive, connection.send)

@@ -43,8 +43,6 @@ __all__ = [
     "Connection",
     "enter",
     "leave_out",
-    "observe",
-    "saw_disconnect",
 ]
 
 logger = logging.getLogger("django_socket_status")
@@ -91,34 +89,6 @@ def enter(
         logger.exception("A WebSocket cannot be tracked, and is not counted.")
         return None
     return connection
-
-
-async def observe(connection: Connection, running: Awaitable[Any]) -> Any:
-    """Run an application to its end, and observe its connection.
-
-    Args:
-        connection: What :func:`enter` returned.
-        running: The application, called with the connection's ``send``, and with the
-            connection's ``receive`` unless :func:`saw_disconnect` is called as soon as
-            the server has delivered one.
-    """
-    # Each name here is eight bytes of each connection.
-    by: EndedBy = "return"
-    try:
-        return await running
-    except Exception as error:
-        by = connection.failed(error)
-        raise
-    except BaseException:
-        # CancelledError, or GeneratorExit from a loop that is closed.
-        by = "cancel"
-        raise
-    finally:
-        if connection.state > OPEN:
-            # Mostly: the server or the application has said so.
-            connection.finished = True
-        else:
-            connection.finish(by)
 
 
 class Connection(LiveConnection):
@@ -285,13 +255,6 @@ def _is_container(message: object) -> bool:
         return "text" in message or True  # type: ignore[operator]
     except TypeError:
         return False
-
-
-def saw_disconnect(scope: Scope, message: Message) -> None:
-    """Note that the server's ``websocket.disconnect`` was received."""
-    connection = scope.get(SCOPE_KEY)
-    if connection is not None:
-        connection._end("client", message)
 
 
 def leave_out(scope: Scope) -> None:

@@ -443,9 +443,6 @@ async def test_disconnect_is_seen_while_a_message_of_the_layer_is_handled(
     base, books, released, settings
 ):
     """Channels shows a consumer one message at a time, and has received the next."""
-    # Before there is a layer: what was known of that is forgotten.
-    await serve(consumer(base).as_asgi(), Server(CONNECT, disconnect()))
-    books.assert_counted_once()
     settings.CHANNEL_LAYERS = {
         "default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}
     }
@@ -471,7 +468,7 @@ async def test_disconnect_is_seen_while_a_message_of_the_layer_is_handled(
         assert not task.done()
         released.set()
         await task
-    assert books.kinds == ["opened", "closed"] * 2
+    assert books.kinds == ["opened", "closed"]
 
 
 async def lingering(self: Any, message: Any) -> Any:
@@ -582,15 +579,15 @@ async def test_dispatch_that_one_instance_has_of_its_own_is_counted(books, relea
     await assert_seen_at_once(CallConsumer, books, released)
 
 
-def test_own_dispatch_keeps_its_name_and_documentation():
-    class CallConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
-        async def dispatch(self, message: Any) -> None:
-            """Do it."""
-
-    assert CallConsumer.dispatch.__doc__ == "Do it."
-    assert CallConsumer.dispatch.__name__ == "dispatch"
-    assert iscoroutinefunction(CallConsumer().dispatch)
-    assert iscoroutinefunction(consumer(WebsocketConsumer)().dispatch)
+@every_consumer
+def test_what_a_consumer_does_is_left_to_it(base):
+    tracked = consumer(base)
+    methods = [name for name, _ in inspect.getmembers(base, inspect.isroutine)]
+    stored = inspect.getattr_static
+    replaced = [
+        name for name in methods if stored(tracked, name) is not stored(base, name)
+    ]
+    assert [name for name in replaced if name != "__init_subclass__"] == ["__call__"]
 
 
 @pytest.mark.parametrize("message", [{}, {"type": "nonsense"}, {"type": 7}, 7, None])

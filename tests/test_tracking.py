@@ -14,6 +14,7 @@ import pytest
 from asgiref.sync import iscoroutinefunction
 
 from django_socket_status.bounds import MAX_LABELS
+from django_socket_status.consumers import SocketStatusMixin
 from django_socket_status.labels import update_labels
 from django_socket_status.middleware import SocketStatusMiddleware
 from django_socket_status.registry import registry
@@ -22,7 +23,6 @@ from django_socket_status.tracking import (
     Connection,
     enter,
     leave_out,
-    observe,
 )
 from tests.asgi_driver import (
     ACCEPT,
@@ -43,24 +43,26 @@ from tests.asgi_driver import (
     until,
 )
 
+pytestmark = pytest.mark.python
+
 
 @pytest.fixture
 def books(monkeypatch: pytest.MonkeyPatch) -> Books:
     return open_books(monkeypatch)
 
 
-def tracked(app: Any) -> Any:
-    """Return an application behind the plainest of doors."""
+def tracked(app: Any, **choices: Any) -> Any:
+    """Return an application behind the plainest of doors, which may choose."""
 
-    async def door(scope: Any, receive: Any, send: Any) -> Any:
-        connection = enter(CallConsumer, scope, receive, send)
-        if connection is None:
-            return await app(scope, receive, send)
-        return await observe(
-            connection, app(scope, connection.receive, connection.send)
-        )
+    async def run(self: Any, scope: Any, receive: Any, send: Any) -> Any:
+        self.scope = scope
+        return await app(scope, receive, send)
 
-    return door
+    consumer: Any = type(
+        "CallConsumer", (SocketStatusMixin,), {"__call__": run, **choices}
+    )
+    # One for each connection, as ``as_asgi`` has it.
+    return lambda scope, receive, send: consumer()(scope, receive, send)
 
 
 async def echo(scope: Any, receive: Any, send: Any) -> str:
@@ -688,14 +690,15 @@ async def test_connection_that_is_left_out_is_neither_counted_nor_told_of(books)
 async def test_what_a_consumer_chooses_is_asked_once_as_it_opens(books):
     asked = []
 
-    def ask():
+    def get_socket_status_type(self):
         asked.append(registry.counts)
-        return "vip", {"room": 7}
+        return "vip"
 
-    async def door(scope, receive, send):
-        connection = enter(CallConsumer, scope, receive, send, ask)
-        await observe(connection, echo(scope, connection.receive, connection.send))
-
+    door = tracked(
+        echo,
+        get_socket_status_type=get_socket_status_type,
+        get_socket_status_labels=lambda self: {"room": 7},
+    )
     await serve(door, Server(CONNECT, said("one"), disconnect()))
     assert len(asked) == 1
     assert [connection.type for _, connection, *_ in books.settle().told] == [
@@ -704,21 +707,23 @@ async def test_what_a_consumer_chooses_is_asked_once_as_it_opens(books):
     ]
 
 
+def raise_error(self: Any) -> Any:
+    raise ValueError("broken")
+
+
 @pytest.mark.parametrize(
-    "answer",
-    [ValueError("broken"), ("vip",), (None, 7), ("vip", [1, 2])],
+    "choices",
+    [
+        {"get_socket_status_type": raise_error},
+        {"get_socket_status_labels": raise_error},
+        {"get_socket_status_labels": lambda self: 7},
+        {"get_socket_status_labels": lambda self: [1, 2]},
+    ],
 )
-async def test_choice_that_fails_is_logged_and_the_class_decides(answer, books, caplog):
-    def ask():
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def door(scope, receive, send):
-        connection = enter(CallConsumer, scope, receive, send, ask)
-        await observe(connection, echo(scope, connection.receive, connection.send))
-
-    await serve(door, Server(CONNECT, disconnect()))
+async def test_choice_that_fails_is_logged_and_the_class_decides(
+    choices, books, caplog
+):
+    await serve(tracked(echo, **choices), Server(CONNECT, disconnect()))
     books.assert_counted_once()
     assert "cannot tell its socket status type or labels" in caplog.text
 
@@ -774,12 +779,10 @@ async def test_connection_that_ended_leaves_no_cycle(
         registry, "wake", lambda: setattr(registry, "listened", listened)
     )
 
-    async def door(scope, receive, send):
-        ask = (lambda: (None, {"scope": scope["path"]})) if chooses else None
-        connection = enter(CallConsumer, scope, receive, send, ask)
-        del receive, send
-        await observe(connection, app(scope, connection.receive, connection.send))
-
+    choices = {}
+    if chooses:
+        choices["get_socket_status_labels"] = lambda self: {"at": self.scope["path"]}
+    door = tracked(app, **choices)
     scope = Scope(scope_of())
     gone = weakref.ref(scope)
     await serve_quietly(door, Server(CONNECT, disconnect()), scope)
