@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["FEW", "as_many_as"]
+__all__ = ["as_many_as"]
 
 FEW = os.environ.get("SOCKET_STATUS_TEST_EXAMPLES") == "few"
 

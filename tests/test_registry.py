@@ -27,7 +27,7 @@ from django_socket_status.records import OpenedConnection
 from django_socket_status.registry import Registry, registry
 from django_socket_status.tracking import Connection
 from tests.asgi_driver import Books, CallConsumer, Socket, open_books
-from tests.examples import FEW, as_many_as
+from tests.examples import as_many_as
 from tests.interleaving import interleave
 
 pytestmark = pytest.mark.python
@@ -604,12 +604,13 @@ def silent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "wake", lambda: None)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("silent")
 @pytest.mark.parametrize("setting", SETTINGS.values(), ids=SETTINGS.keys())
 @pytest.mark.parametrize("race", RACES.values(), ids=RACES.keys())
 def test_connection_that_ends_while_it_is_drained_is_counted_right(race, setting):
     """At every line of the one that the other may come between."""
-    for drained in itertools.count(0, 3 if FEW else 1):
+    for drained in itertools.count():
         turns = (*range(0, 14, 1 if setting.listened else 3), 1000)
         came_between = [run(race, [drained, it], 1, setting) for it in turns]
         if not any(came_between):
