@@ -92,13 +92,29 @@ class RedisClient:
     def knows(self, script: str, key: str) -> bool:
         """Return whether the server of a key has run a script since it was started."""
         with _Translated(self.address):
-            client = self._connected()
-            where = {}
-            if self.address.kind == "cluster":
-                # Of all nodes otherwise, and most of them never need the script.
-                where["target_nodes"] = client.get_node_from_key(key)
-            found = client.execute_command("SCRIPT EXISTS", digest(script), **where)
+            found = self._ask_server_of(key, "SCRIPT EXISTS", digest(script))
             return bool(found[0])
+
+    def life(self, key: str) -> tuple[str, float] | None:
+        """Return which life the server of a key lives, and for how many seconds.
+
+        It is another one after each start. ``None`` if the server does not tell us:
+        ``INFO`` may be denied, or be known by another name.
+        """
+        with _Translated(self.address):
+            try:
+                told = self._ask_server_of(key, "INFO", "server")
+            except redis_exceptions.ResponseError:
+                return None
+            return str(told["run_id"]), float(told["uptime_in_seconds"])
+
+    def _ask_server_of(self, key: str, *command: str) -> Any:
+        client = self._connected()
+        where = {}
+        if self.address.kind == "cluster":
+            # Of all nodes otherwise, and most of them never heard of us.
+            where["target_nodes"] = client.get_node_from_key(key)
+        return client.execute_command(*command, **where)
 
     def config(self, names: Sequence[str]) -> Mapping[str, str]:
         """Return parts of the server's configuration."""

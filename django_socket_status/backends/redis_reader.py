@@ -53,6 +53,8 @@ class Reader:
         self._turns = itertools.count(1)
         self._lost_at: int | None = None
         self._silent_at: int | None = None
+        #: Which life of the server was judged last.
+        self._life = ""
 
     def snapshot(self) -> Snapshot:
         """Return every live report.
@@ -164,16 +166,28 @@ class Reader:
         if since is not None and index.asked < self._seen_turn:
             # Another thread was told meanwhile, and may have been answered later.
             return False
-        lost_at = self._lost_at
-        if lost_at is None:
-            if since is None and not self._was_flushed():
-                return False
-            lost_at = self._lost_at = now
-        if now - lost_at < _lease_ms():
+        if since is None:
+            self._look_for_a_loss(now)
+        elif self._lost_at is None:
+            self._lost_at = now
+        if self._lost_at is None:
+            return False
+        if now - self._lost_at < _lease_ms():
             return True
         # Whichever comes next takes nobody's place.
         self._since = None
         return False
+
+    def _look_for_a_loss(self, now: int) -> None:
+        """Note when there may have been an index, if it is this process that is new."""
+        life = self._client.life(self._keys.index)
+        if life is not None and life[0] != self._life:
+            self._life, seconds = life
+            if seconds < get_settings().lease_seconds:
+                # Whoever reported to it before has had no time to do so again.
+                self._lost_at = now - int(seconds * 1000)
+        if self._lost_at is None and self._was_flushed():
+            self._lost_at = now
 
     def _was_flushed(self) -> bool:
         """Return whether there is no index, though somebody has reported to it.

@@ -17,7 +17,7 @@ from django_socket_status.backends.redis import RedisBackend
 from django_socket_status.testing import Clock
 from tests.redis_servers.cluster import Cluster, patient_cluster
 from tests.redis_servers.sentinel import Sentinels, sentinels
-from tests.redis_servers.server import RedisServer, free_port
+from tests.redis_servers.server import RedisServer, free_port, wait_until
 
 __all__ = [
     "TlsRedis",
@@ -37,6 +37,21 @@ def new_prefix() -> str:
     return f"test-{os.getpid()}-{next(_numbers)}"
 
 
+#: How long a server has to be up, so that its being empty says that nobody is there:
+#: the default of ``LEASE_SECONDS``.
+LEASE_SECONDS = 5
+
+
+def wait_for_a_lease(server: RedisServer) -> None:
+    """Wait until everybody who had reported before would have reported again."""
+
+    def is_old() -> bool:
+        told: Any = server.admin.info("server")
+        return bool(told["uptime_in_seconds"] >= LEASE_SECONDS)
+
+    wait_until(is_old)
+
+
 #: Of a backend, where its limit is not what a test is about.
 PATIENT_SECONDS = 20.0
 
@@ -45,20 +60,24 @@ PATIENT_SECONDS = 20.0
 def shared_redis() -> Iterator[RedisServer]:
     """Run a server that no test may stop, flush or configure."""
     with RedisServer() as server:
+        wait_for_a_lease(server)
         yield server
 
 
 @pytest.fixture(scope="session")
 def shared_cluster() -> Iterator[Cluster]:
     """Run three masters that no test may stop or flush."""
-    with patient_cluster() as nodes:
-        yield nodes
+    with patient_cluster() as cluster:
+        for node in cluster.nodes:
+            wait_for_a_lease(node)
+        yield cluster
 
 
 @pytest.fixture(scope="session")
 def shared_sentinels() -> Iterator[Sentinels]:
     """Run a master, a replica and a Sentinel that no test may stop or flush."""
     with sentinels() as service:
+        wait_for_a_lease(service.master)
         yield service
 
 

@@ -10,6 +10,8 @@ from django_socket_status.exceptions import BackendError
 from django_socket_status.records import ConnectionQuery
 from django_socket_status.testing import FakeWorker
 from tests.backends.redis_tools import delete, ids_of, recorded, tell
+from tests.redis_servers.cluster import patient_cluster
+from tests.redis_servers.server import RedisServer
 
 pytestmark = pytest.mark.redis
 
@@ -148,8 +150,38 @@ def test_flush_is_admitted_by_who_reads_when_the_first_is_back(
     assert says_no(late_reader) == NONE
 
 
-def test_nobody_is_missing_where_nobody_ever_was(backend):
-    assert says_no(backend) == NONE
+def test_restart_is_admitted_by_who_reads_for_the_first_time(
+    backend, late_reader, redis_server, clock
+):
+    start(backend, FakeWorker("a"), FakeWorker("b"))
+    restart(redis_server)
+    assert says_no(late_reader) == ALL
+    clock.advance(5)
+    assert says_no(late_reader) == NONE
+    # It has found no index yet, but knows one life of the server from another.
+    restart(redis_server)
+    assert says_no(late_reader) == ALL
+
+
+def test_restart_is_admitted_on_a_cluster(make_redis, clock):
+    with patient_cluster() as cluster:
+        reader = make_redis(url=cluster.url, cluster=True)
+        assert says_no(reader) == ALL
+        clock.advance(5)
+        assert says_no(reader) == NONE
+
+
+def test_server_that_does_not_tell_of_its_life_is_taken_for_an_old_one(
+    make_redis, redis_server
+):
+    redis_server.admin.acl_setuser("default", enabled=True, commands=["-info"])
+    assert says_no(make_redis(redis_server)) == NONE
+    with RedisServer("--rename-command", "INFO", "") as other:
+        assert says_no(make_redis(other)) == NONE
+
+
+def test_nobody_is_missing_where_nobody_ever_was(make_redis):
+    assert says_no(make_redis()) == NONE
 
 
 def test_nobody_is_missing_after_all_said_goodbye(backend, late_reader):
@@ -160,13 +192,14 @@ def test_nobody_is_missing_after_all_said_goodbye(backend, late_reader):
 
 
 def test_new_worker_takes_nobodys_place_after_all_were_gone_for_long(
-    backend, redis_server, redis_prefix, clock
+    make_redis, shared_redis, redis_prefix, clock
 ):
+    backend = make_redis()
     start(backend, FakeWorker("a"))
     backend.goodbye("a")
     assert says_no(backend) == NONE
     # As it ends by itself after a day.
-    delete(redis_server, redis_prefix, ":workers")
+    delete(shared_redis, redis_prefix, ":workers")
     assert says_no(backend) == ALL
     clock.advance(5)
     assert says_no(backend) == NONE
@@ -286,9 +319,8 @@ def test_others_are_expected_also_after_a_long_outage(backend, clock):
     assert backend.read().complete
 
 
-def test_first_report_of_all_is_no_loss_to_who_reads_meanwhile(
-    backend, late_reader, monkeypatch
-):
+def test_first_report_of_all_is_no_loss_to_who_reads_meanwhile(make_redis, monkeypatch):
+    backend, late_reader = make_redis(), make_redis()
     knows = RedisClient.knows
 
     def report_meanwhile(*given):

@@ -47,6 +47,8 @@ def do_all(backend: RedisBackend) -> None:
     """Do everything that a backend is ever asked to."""
     one, other = (FakeWorker(it, lease_seconds=600.0) for it in ("one", "other"))
     opened = connections()
+    # Of a server of which nobody knows how long it has been there.
+    assert not backend.read().workers
     # Of so few that they are counted at once, and of so many that they are not.
     for count in (10, USERS):
         for worker in (one, other):
