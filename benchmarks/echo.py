@@ -24,7 +24,7 @@ __all__ = ["run"]
 GOAL = Goal(1.01)
 
 #: Short turns for each round.
-TURNS = 20
+TURNS = 10
 
 
 def run(options: Options) -> Iterator[Row]:
