@@ -182,10 +182,11 @@ class Reader:
         """Note when there may have been an index, if it is this process that is new."""
         life = self._client.life(self._keys.index)
         if life is not None and life[0] != self._life:
-            self._life, seconds = life
-            if seconds < get_settings().lease_seconds:
+            if life[1] < get_settings().lease_seconds:
                 # Whoever reported to it before has had no time to do so again.
-                self._lost_at = now - int(seconds * 1000)
+                self._lost_at = now - int(life[1] * 1000)
+            # In this order: whoever finds the life known finds the loss as well.
+            self._life = life[0]
         if self._lost_at is None and self._was_flushed():
             self._lost_at = now
 
