@@ -1,6 +1,7 @@
 """Instructions that tracking adds to the life of one connection.
 
-Counted by callgrind, so that they repeat to a few in a thousand on a busy machine, too.
+Counted by callgrind, so that they repeat on a busy machine, too: by hand to a few in a
+thousand, over Channels to a few in a hundred.
 A process for each contestant and for each of two numbers of connections: what they
 differ by is what connections cost, without the start of Python and Django. See
 :mod:`benchmarks.counted` for what such a process does.
