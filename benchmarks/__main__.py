@@ -25,9 +25,12 @@ NAMES = {
     "redis_memory": "bytes that a connection takes in Redis",
     "redis_read": "reading from Redis, by number of workers and connections",
     "redis_worker": "a worker that is idle, and one that dies",
+    "redis_activity": "what workers did: what it costs Redis to keep and to read",
     "redis_echo": "what the host feels of a full report to Redis",
     "million": "a million connections in Redis, and how it grows",
     "summary": "the read, by number of open sockets, and the view",
+    "pages": "page 1,000 of a list of connections against page 1",
+    "command_line": "what manage.py socket_status adds to an empty command",
     "alternatives": "what people build: a database row, a counter in the cache",
     "live": "live push under a real server, and how soon a change is told",
 }

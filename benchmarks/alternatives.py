@@ -28,7 +28,7 @@ ROW, CACHE = "a database row", "a counter in the cache"
 def run(options: Options) -> Iterator[Row]:
     """Compare churn with ours, the default backend reporting."""
     call_command("migrate", verbosity=0, run_syncdb=True)
-    # The best that a file can do: nobody waits for the disk.
+    # The best that a file can do, without waiting for the disk.
     with connection.cursor() as cursor:
         cursor.execute("PRAGMA journal_mode=WAL")
     cache.set(CACHE_KEY, 0, timeout=None)

@@ -12,8 +12,14 @@ from django.core.cache import cache
 from django.urls import path
 
 from benchmarks.models import OpenSocket
+from django_socket_status.asgi import (
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 from django_socket_status.consumers import SocketStatusMixin
-from django_socket_status.tracking import Application, Message, Receive, Scope, Send
 
 CACHE_KEY = "open-sockets"
 

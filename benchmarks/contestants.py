@@ -19,13 +19,13 @@ from benchmarks.applications import (
 )
 from benchmarks.drivers import Driver, OverChannels, Raw
 from benchmarks.settings import DIRECTORY
+from django_socket_status.asgi import Application
 from django_socket_status.conf import get_settings
 from django_socket_status.middleware import SocketStatusMiddleware
-from django_socket_status.registry import registry
-from django_socket_status.reporter import reporter
+from django_socket_status.registry.registry import registry
+from django_socket_status.reporter.thread import reporter
 from django_socket_status.services import SocketStatusService
 from django_socket_status.testing import isolated_socket_status
-from django_socket_status.tracking import Application
 
 __all__ = [
     "AGAIN",

@@ -21,7 +21,7 @@ from unittest import mock
 
 from django.contrib.auth.models import User
 
-from django_socket_status.tracking import Application, Message, Scope
+from django_socket_status.asgi import Application, Message, Scope
 
 __all__ = [
     "Driver",

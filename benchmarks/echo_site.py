@@ -11,7 +11,7 @@ from django.urls import path
 http = get_asgi_application()
 
 from benchmarks.contestants import bases, contestants  # noqa: E402
-from django_socket_status.tracking import Receive, Scope, Send  # noqa: E402
+from django_socket_status.asgi import Receive, Scope, Send  # noqa: E402
 
 
 async def tell_the_time(scope: Scope, receive: Receive, send: Send) -> None:

@@ -41,9 +41,9 @@ def open_sockets(count: int) -> list[Any]:
     # Not before: they need the settings.
     from benchmarks.applications import TrackedEcho
     from benchmarks.drivers import make_scope
-    from django_socket_status.lives import OPEN
-    from django_socket_status.registry import registry
-    from django_socket_status.tracking import Connection
+    from django_socket_status.registry.lifecycle import OPEN
+    from django_socket_status.registry.registry import registry
+    from django_socket_status.tracking.connection import Connection
 
     opened = []
     unused: Any = None
@@ -52,7 +52,7 @@ def open_sockets(count: int) -> list[Any]:
         connection = Connection(TrackedEcho, scope, unused, unused, None)
         connection.opened_at = time.time()
         connection.state = OPEN
-        registry.opened(connection)
+        registry.intake.opened(connection)
         opened.append(connection)
         if number % AT_ONCE == 0:
             time.sleep(0.001)

@@ -1,9 +1,9 @@
-"""Instructions that tracking adds to the life of one connection.
+"""Instructions that tracking adds to the life of one connection, and to one message.
 
 Counted by callgrind, so that they repeat on a busy machine, too: by hand to a few in a
 thousand, over Channels to a few in a hundred.
-A process for each contestant and for each of two numbers of connections: what they
-differ by is what connections cost, without the start of Python and Django. See
+A process for each contestant and for each of two numbers of connections, or messages:
+what they differ by is what these cost, without the start of Python and Django. See
 :mod:`benchmarks.counted` for what such a process does.
 """
 
@@ -25,30 +25,34 @@ __all__ = ["run"]
 
 TRACKING_GOAL = Goal(1.5)
 REPORTING_GOAL = Goal(4.0)
+#: Instructions that tracking may add to one message, by its way: what it added when the
+#: goal was set, and 2 % more.
+MESSAGE_GOALS = {"out": Goal(960, of="value"), "in": Goal(1_480, of="value")}
 
 COLLECTED = re.compile(r"Collected : (\d+)")
 
-DOORS = ("middleware", "mixin")
+ENTRY_POINTS = ("middleware", "mixin")
 
 
 def run(options: Options) -> Iterator[Row]:
-    """Compare on both bases, in churn and 1,000 held."""
+    """Compare on both bases, in churn and 1,000 held; and messages by hand."""
     if shutil.which("valgrind") is None:
         print("instructions: valgrind is not installed", file=sys.stderr)
         return
     few, more = options.size(500, 5), options.size(3_000, 10)
-    memory = [f"{door}, memory" for door in DOORS]
-    sqlite = [f"{door}, sqlite" for door in DOORS]
+    memory = [f"{entry_point}, memory" for entry_point in ENTRY_POINTS]
+    sqlite = [f"{entry_point}, sqlite" for entry_point in ENTRY_POINTS]
     if options.quick:
         yield from _compare("raw", "churn", memory[:1], (few, more), None)
         return
     yield from _compare("raw", "churn", memory, (few, more), TRACKING_GOAL)
     yield from _compare("channels", "churn", memory, (few, more), TRACKING_GOAL)
     # The difference of the two is 1,000, reported at once.
-    # The difference of the two is 1,000, reported at once.
     held = 1_000, 2_000
     yield from _compare("raw", "hold", sqlite, held, REPORTING_GOAL)
     yield from _compare("channels", "hold", sqlite, held, REPORTING_GOAL)
+    for way, goal in MESSAGE_GOALS.items():
+        yield from _compare("raw", way, memory, (10_000, 200_000), goal)
 
 
 def _compare(

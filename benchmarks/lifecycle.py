@@ -3,7 +3,7 @@
 A life over Channels takes some 50 µs, and the floor adds 2 or 3 to it. Within a second
 the machine changes by more than that, so in churn the contestants take short turns, and
 many. The thread that serves the sockets is measured alone. What the reporter does for
-it, in a thread of its own, is measured by itself and added.
+it, in a separate thread, is measured by itself and added.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Live push under a real server: what listeners cost, and how soon they are told.
 
 Against a group of Channels consumers with the layer in memory, and against sockets that
-say nothing. Servers are processes of their own; their CPU time and memory count. Then
+say nothing. Servers are separate processes; their CPU time and memory count. Then
 polling, against a view that does nothing, and a change in one process as a listener in
 another hears of it.
 """

@@ -14,10 +14,10 @@ from django.urls import include, path
 
 http = get_asgi_application()
 
+from django_socket_status.asgi import Receive, Scope, Send  # noqa: E402
 from django_socket_status.consumers import SocketStatusMixin  # noqa: E402
 from django_socket_status.routing import websocket_urlpatterns  # noqa: E402
 from django_socket_status.services import SocketStatusService  # noqa: E402
-from django_socket_status.tracking import Receive, Scope, Send  # noqa: E402
 
 GROUP = "status"
 

@@ -27,7 +27,9 @@ from benchmarks.results import Goal, Row
 
 __all__ = ["run"]
 
-HELD_GOAL = Goal(600, of="value")
+#: With ``sqlite``. A third of it is the coroutine that sees a disconnect when it is
+#: received, see docs/internals/decisions.md.
+HELD_GOAL = Goal(950, of="value")
 
 
 def run(options: Options) -> Iterator[Row]:

@@ -1,4 +1,8 @@
-"""What tracking adds to one message after the accept, on its way out and in."""
+"""CPU time that tracking adds to one message after the accept, on its way out and in.
+
+The goals are in instructions: see :mod:`benchmarks.instructions`. A few nanoseconds say
+more about the machine.
+"""
 
 from __future__ import annotations
 
@@ -17,30 +21,45 @@ from benchmarks.drivers import TEXT, without_thread_hops
 from benchmarks.options import Options
 from benchmarks.results import Goal, Row
 from benchmarks.rounds import Comparison, take_turns
-from django_socket_status.tracking import Message
+from django_socket_status.asgi import Message
 
-__all__ = ["run"]
+__all__ = ["one_way", "run"]
 
-SEND_GOAL = Goal(30, of="value")
 #: By which the bare application, measured twice, may differ.
 ECHO_GOAL = Goal(1.01)
 
 
 def run(options: Options) -> Iterator[Row]:
     """Compare messages out and in, and both over Channels."""
-    raw, channels = bases()
     # So many that what the connection itself costs is less than a nanosecond of each.
     count = options.size(100_000, 50)
-    sender = Base("raw", raw.driver, Sender.as_asgi(), TrackedSender.as_asgi())
-    asking = [{"type": "websocket.receive", "text": str(count)}]
-    yield from _compare("raw, send", sender, asking, count, SEND_GOAL, options)
-    receiver = Base("raw", raw.driver, Receiver.as_asgi(), TrackedReceiver.as_asgi())
-    yield from _compare("raw, receive", receiver, [TEXT] * count, count, None, options)
+    for way in ("out", "in"):
+        base, messages = one_way(way, count)
+        yield from _compare(f"raw, {way}", base, messages, count, None, options)
+    _, channels = bases()
     count = options.size(2_000, 20)
     with without_thread_hops():
         yield from _compare(
             "channels, echo", channels, [TEXT] * count, count, ECHO_GOAL, options
         )
+
+
+def one_way(way: str, count: int) -> tuple[Base, Sequence[Message]]:
+    """Return applications that only send, or only receive, by hand.
+
+    Args:
+        way: ``"out"`` or ``"in"``.
+        count: How many messages pass.
+
+    Returns:
+        The applications, and what one connection has to get for that.
+    """
+    raw, _ = bases()
+    if way == "out":
+        base = Base("raw", raw.driver, Sender.as_asgi(), TrackedSender.as_asgi())
+        return base, [{"type": "websocket.receive", "text": str(count)}]
+    base = Base("raw", raw.driver, Receiver.as_asgi(), TrackedReceiver.as_asgi())
+    return base, [TEXT] * count
 
 
 def _compare(

@@ -23,10 +23,16 @@ from benchmarks.contestants import (
 )
 from benchmarks.drivers import Driver
 from benchmarks.redis_server import REDIS, RedisServer
+from django_socket_status.asgi import (
+    Application,
+    Message,
+    Receive,
+    Scope,
+    Send,
+)
 from django_socket_status.middleware import SocketStatusMiddleware
 from django_socket_status.services import SocketStatusService
 from django_socket_status.testing import isolated_socket_status
-from django_socket_status.tracking import Application, Message, Receive, Scope, Send
 
 __all__ = [
     "COUNTS",

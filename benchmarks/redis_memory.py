@@ -1,6 +1,6 @@
 """Bytes that a connection takes in Redis, by ``used_memory``.
 
-Ten workers, every second connection of a user of its own, and a label for each.
+Ten workers, every second connection of a different user, and a label for each.
 """
 
 from __future__ import annotations

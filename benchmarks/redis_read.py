@@ -1,8 +1,8 @@
 """Reading from Redis: by number of workers, and by number of connections.
 
 A read is stated in multiples of an empty round trip, and of the read of one worker.
-What Redis does at a stretch is the longest command of its own slow log: for so long it
-serves nobody else.
+What Redis does at a stretch is the longest command in its slow log: for so long it
+serves no other client.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def _time(read: Callable[[], object], repeat: int) -> float:
 
 def _by_connections(server: RedisServer, size: int, options: Options) -> Iterator[Row]:
     server.admin.flushall()
-    # Under a prefix of its own, nobody has reported before, and so nothing was lost.
+    # A new prefix has no earlier report, so nothing was lost.
     backend = RedisBackend(
         url=server.socket_url, prefix=f"{size}-connections", timeout_seconds=60.0
     )

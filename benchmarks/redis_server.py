@@ -8,9 +8,17 @@ import shutil
 import sys
 from collections.abc import Iterator
 
-from tests.redis_servers.server import VARIABLE, RedisServer
+from tests.support.redis_servers.server import VARIABLE, RedisServer
 
-__all__ = ["REDIS", "WATCHING", "RedisServer", "cpu_us", "longest_ms", "started"]
+__all__ = [
+    "KEPT_COMMANDS",
+    "REDIS",
+    "WATCHING",
+    "RedisServer",
+    "cpu_us",
+    "longest_ms",
+    "started",
+]
 
 REDIS = "django_socket_status.backends.redis.RedisBackend"
 

@@ -22,7 +22,7 @@ from benchmarks.redis_server import (
 from benchmarks.results import Goal, Row
 from benchmarks.synthetic import SyntheticWorker
 from django_socket_status.backends.redis import RedisBackend
-from django_socket_status.backends.redis_report import KEEP_LEASES
+from django_socket_status.backends.redis.ledger import KEEP_LEASES
 from django_socket_status.testing import isolated_socket_status
 
 __all__ = ["run"]

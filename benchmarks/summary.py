@@ -26,7 +26,7 @@ from django_socket_status.backends.memory import MemoryBackend
 from django_socket_status.backends.sqlite import SqliteBackend
 from django_socket_status.records import OpenedConnection, Report, Worker, instant
 from django_socket_status.services import SocketStatusService
-from django_socket_status.status import status_reader
+from django_socket_status.status.reader import status_reader
 from django_socket_status.testing import isolated_socket_status
 
 __all__ = ["KeptMemoryBackend", "run"]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.records import OpenedConnection, Report, Worker, instant
-from django_socket_status.reports import PIECE
+from django_socket_status.reporter.full_report import PIECE
 
 __all__ = ["LONG_SECONDS", "SyntheticWorker", "load"]
 
@@ -20,7 +20,7 @@ LONG_SECONDS = 24 * 3600.0
 
 
 class SyntheticWorker:
-    """A worker that holds connections, every second one of a user of its own.
+    """A worker that holds connections, every second one of a different user.
 
     Args:
         index: Which one it is.

@@ -1,4 +1,4 @@
-"""Who may read: ``SUMMARY_ACCESS`` for the summary, staff alone for anything more."""
+"""Decides whether a request may read the status, by ``SUMMARY_ACCESS`` or a rule."""
 
 from __future__ import annotations
 
@@ -6,14 +6,23 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from asgiref.sync import iscoroutinefunction, sync_to_async
+from asgiref.sync import async_to_sync, iscoroutinefunction, sync_to_async
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from django_socket_status.conf import AUTHENTICATED, PUBLIC, STAFF, get_settings
 
-__all__ = ["AUTHENTICATED", "PUBLIC", "STAFF", "is_allowed", "load_rule", "user_of"]
+__all__ = [
+    "AUTHENTICATED",
+    "PUBLIC",
+    "STAFF",
+    "is_allowed",
+    "is_allowed_now",
+    "load_rule",
+    "user_of",
+    "user_of_now",
+]
 
 Rule = Callable[[HttpRequest], Awaitable[bool] | bool]
 
@@ -24,48 +33,78 @@ async def is_allowed(request: HttpRequest, access: str | None = None) -> bool:
     """Return whether a request may read what ``access`` guards.
 
     Args:
-        request: The request; its user is asked for only where the rule needs it.
+        request: The request. Its user is evaluated only if the rule needs it.
         access: ``"public"``, ``"authenticated"``, ``"staff"`` or the dotted path of a
             callable; ``SUMMARY_ACCESS`` if it is not given.
 
     Raises:
         ImproperlyConfigured: the callable cannot be imported or called.
     """
-    if access is None:
-        access = get_settings().summary_access
+    access = _wanted(access)
     if access == PUBLIC:
         return True
     if access in (AUTHENTICATED, STAFF):
-        user = await user_of(request)
-        if user is None or not (user.is_authenticated and user.is_active):
-            return False
-        return access == AUTHENTICATED or bool(getattr(user, "is_staff", False))
+        return _is_user_allowed(await user_of(request), access)
     try:
         return bool(await _judge(load_rule(access), request))
     except PermissionDenied:
         return False
 
 
-async def user_of(request: HttpRequest) -> Any:
-    """Return the user of a request, looked up; ``None`` if it has no such thing.
+def is_allowed_now(request: HttpRequest, access: str | None = None) -> bool:
+    """Return whether a request may read, as :func:`is_allowed`, with no event loop.
 
-    ``request.user`` goes before ``request.auser()``: a middleware that signs people in
-    in its own way may have replaced the first and left the second.
+    A rule of the project that is asynchronous is run as Django runs an asynchronous
+    view under WSGI: by ``async_to_sync``.
+    """
+    access = _wanted(access)
+    if access == PUBLIC:
+        return True
+    if access in (AUTHENTICATED, STAFF):
+        return _is_user_allowed(user_of_now(request), access)
+    try:
+        return bool(_judge_now(load_rule(access), request))
+    except PermissionDenied:
+        return False
+
+
+def _wanted(access: str | None) -> str:
+    return get_settings().summary_access if access is None else access
+
+
+def _is_user_allowed(user: Any, access: str) -> bool:
+    if user is None or not (user.is_authenticated and user.is_active):
+        return False
+    return access == AUTHENTICATED or bool(getattr(user, "is_staff", False))
+
+
+async def user_of(request: HttpRequest) -> Any:
+    """Return the evaluated user of a request; ``None`` if the request has no user.
+
+    ``request.user`` has precedence over ``request.auser()``: a middleware of the
+    project may have replaced the first only.
     """
     if hasattr(request, "user"):
         return await sync_to_async(_looked_up)(request)
     return await request.auser() if hasattr(request, "auser") else None
 
 
+def user_of_now(request: HttpRequest) -> Any:
+    """Return the user of a request, as :func:`user_of`, with no event loop."""
+    if hasattr(request, "user"):
+        return _looked_up(request)
+    return async_to_sync(request.auser)() if hasattr(request, "auser") else None
+
+
 def _looked_up(request: HttpRequest) -> Any:
     user = request.user
-    # Whatever is asked of a lazy user makes it look.
+    # Any attribute access evaluates a lazy user.
     user.is_authenticated  # noqa: B018
     return user
 
 
 def load_rule(dotted_path: str) -> Rule:
-    """Return the callable that decides.
+    """Return the project's rule.
 
     Raises:
         ImproperlyConfigured: it cannot be imported or called.
@@ -77,15 +116,30 @@ def load_rule(dotted_path: str) -> Rule:
         raise ImproperlyConfigured(
             f"{setting}; {dotted_path!r} cannot be imported: {error}"
         ) from error
-    # A class would be made into an object, which is as good as true.
+    # Calling a class returns an object, which is true, so it would allow everyone.
     if isinstance(rule, type) or not callable(rule):
         raise ImproperlyConfigured(f"{setting}; {dotted_path!r} is none.")
     return rule  # type: ignore[no-any-return]
 
 
 async def _judge(rule: Any, request: HttpRequest) -> Any:
-    if iscoroutinefunction(rule) or iscoroutinefunction(rule.__call__):
+    if _is_asynchronous(rule):
         return await rule(request)
     # It may use the database, so it runs where Django's own sync code runs.
     answer = await sync_to_async(rule)(request)
     return await answer if inspect.isawaitable(answer) else answer
+
+
+def _judge_now(rule: Any, request: HttpRequest) -> Any:
+    if _is_asynchronous(rule):
+        return async_to_sync(rule)(request)
+    answer = rule(request)
+    return async_to_sync(_awaited)(answer) if inspect.isawaitable(answer) else answer
+
+
+def _is_asynchronous(rule: Any) -> bool:
+    return bool(iscoroutinefunction(rule) or iscoroutinefunction(rule.__call__))
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    return await answer

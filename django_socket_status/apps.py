@@ -1,4 +1,4 @@
-"""The Django application. It starts nothing: the first socket does."""
+"""The Django application. It starts no thread: the first socket does."""
 
 from __future__ import annotations
 

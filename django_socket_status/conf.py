@@ -1,10 +1,10 @@
 """The ``SOCKET_STATUS`` setting: each key once, with its type, default, unit and range.
 
-Read at use and never at import; the view is made once and dropped when Django says
-that a setting changed. :mod:`~django_socket_status.checks` judges the values and
-says how to mend them, so that nothing else has to defend itself. A value of the wrong
-type or out of range must not reach a socket either: until it is mended, its default is
-used. Only ``SUMMARY_ACCESS`` has none to fall back on, and lets nobody in.
+Settings are read when they are used, and never at import. The cached view is dropped
+when Django says that a setting changed. :mod:`~django_socket_status.checks` reports
+wrong values and how to fix them. Until you fix a value of the wrong type or out of
+range, its default is used, so that it never affects a socket. A wrong
+``SUMMARY_ACCESS`` denies access instead.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ SETTING = "SOCKET_STATUS"
 SQLITE_BACKEND = "django_socket_status.backends.sqlite.SqliteBackend"
 
 PUBLIC, AUTHENTICATED, STAFF = "public", "authenticated", "staff"
-#: The ``SUMMARY_ACCESS`` of a project whose own cannot be understood.
-NOBODY = ""
+#: The ``SUMMARY_ACCESS`` that denies everyone, if the project's value is wrong.
+DENY_ALL = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Range:
-    """From where to where a number may go, ends included."""
+    """The lowest and the highest value of a number, both allowed."""
 
     lowest: float
     highest: float
@@ -43,7 +43,14 @@ class Range:
 def seconds(default: float, lowest: float, highest: float) -> Any:
     """Return a field that is a number of seconds."""
     return dataclasses.field(
-        default=default, metadata={"range": Range(lowest, highest)}
+        default=default, metadata={"range": Range(lowest, highest), "unit": " seconds"}
+    )
+
+
+def number(default: int, lowest: int, highest: int) -> Any:
+    """Return a field that is a whole number."""
+    return dataclasses.field(
+        default=default, metadata={"range": Range(lowest, highest), "unit": ""}
     )
 
 
@@ -55,17 +62,25 @@ class Settings:
     backend: str = SQLITE_BACKEND
     #: Keyword arguments of the backend.
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    #: Name of the deployment: processes with the same one meet in one status file. By
+    #: default it is made from the project's directory, settings module and URLs.
+    deployment: str = ""
     #: Seconds between two reports of a worker in which nothing changed.
     heartbeat_seconds: float = seconds(1.0, 0.01, 3600.0)
-    #: Seconds after its last report in which a worker is still believed.
+    #: Seconds for which a worker counts after its last report.
     lease_seconds: float = seconds(5.0, 0.02, 86_400.0)
     #: Seconds for which changes are gathered into one report.
     report_interval_seconds: float = seconds(0.05, 0.0, 60.0)
-    #: Seconds for which one read of the backend answers every reader of a process.
+    #: Seconds for which one read of the backend serves every reader of a process.
     cache_seconds: float = seconds(0.05, 0.0, 60.0)
     #: Seconds for which the last good answer is given, marked ``stale``, when the
     #: backend cannot be read.
     stale_seconds: float = seconds(30.0, 0.0, 86_400.0)
+    #: What this release of the project is called; by default the environment says it.
+    release: str = ""
+    #: Seconds that a call waits for the one thread of ``sync_to_async`` before the
+    #: worker logs what it runs.
+    slow_seconds: float = seconds(1.0, 0.05, 3600.0)
     #: Who may read the summary: ``"public"``, ``"authenticated"``, ``"staff"`` or
     #: the dotted path of a callable that takes the request and returns a bool.
     summary_access: str = PUBLIC
@@ -73,6 +88,12 @@ class Settings:
     types: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: What ``ws_endpoints`` shows for a type, when the route does not say it all.
     endpoints: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    #: The most closed connections that the backend keeps; 0 keeps none.
+    closed_limit: int = number(10_000, 0, 10_000)
+    #: Seconds for which the backend keeps closed connections and rejected handshakes.
+    closed_seconds: float = seconds(604_800.0, 0.0, 604_800.0)
+    #: The most rejected handshakes that the backend keeps; 0 keeps none.
+    rejected_limit: int = number(1_000, 0, 1_000)
 
 
 DEFAULTS = Settings()
@@ -90,14 +111,14 @@ def get_settings() -> Settings:
     """
     given = getattr(settings, SETTING, {})
     if not isinstance(given, Mapping):
-        return dataclasses.replace(DEFAULTS, summary_access=NOBODY)
+        return dataclasses.replace(DEFAULTS, summary_access=DENY_ALL)
     usable = {
         field.name: given[key]
         for key, field in FIELDS.items()
         if key in given and has_type(field, given[key]) and has_range(field, given[key])
     }
     if "SUMMARY_ACCESS" in given:
-        usable.setdefault("summary_access", NOBODY)
+        usable.setdefault("summary_access", DENY_ALL)
     return dataclasses.replace(DEFAULTS, **usable)
 
 
@@ -106,6 +127,8 @@ def has_type(field: dataclasses.Field[Any], value: object) -> bool:
     default = getattr(DEFAULTS, field.name)
     if isinstance(default, float):
         return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, int):
+        return isinstance(value, int) and not isinstance(value, bool)
     if isinstance(default, Mapping):
         return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
     return isinstance(value, type(default))

@@ -1,4 +1,4 @@
-"""The door for consumers: a mixin."""
+"""The mixin: counts the WebSockets of a Channels consumer."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, ClassVar
 
-from django_socket_status.endpoints import type_for_consumer
-from django_socket_status.holders import static_attribute
-from django_socket_status.labels import update_labels
-from django_socket_status.lives import OPEN
-from django_socket_status.records import EndedBy
-from django_socket_status.tracking import Receive, Scope, Send, enter
+from django_socket_status.asgi import Receive, Scope, Send
+from django_socket_status.endings import EndedBy
+from django_socket_status.endpoints.introspection import static_attribute
+from django_socket_status.endpoints.loaded import type_for_consumer
+from django_socket_status.endpoints.resolver import captured_by_route
+from django_socket_status.registry.lifecycle import FINISHED, NOTED
+from django_socket_status.tracking.entry import enter
+from django_socket_status.tracking.labels import update_labels
 
 __all__ = ["SocketStatusMixin"]
 
 
 def _tracked(call: Any) -> Any:
-    """Return a consumer's ``__call__``, observed."""
+    """Return a consumer's ``__call__`` wrapped so that its connection is observed."""
     run = call if isinstance(call, FunctionType) else _bound_and_called(call)
 
     @functools.wraps(call)
@@ -31,24 +33,31 @@ def _tracked(call: Any) -> Any:
             cls.get_socket_status_type is not _get_type
             or cls.get_socket_status_labels is not _get_labels
         ):
-            ask = self._socket_status_choice
+            ask = self._socket_status_overrides
         connection = enter(cls, scope, receive, send, ask)
         if connection is None:
             return await run(self, scope, receive, send)
-        # As in the middleware: each coroutine more would cost a connection its frame.
+        # The same lines as in the middleware: a shared coroutine would cost each
+        # connection another frame.
         by: EndedBy = "return"
         try:
-            return await run(self, scope, connection.receive, connection.send)
-        except Exception as error:
-            by = connection.failed(error)
-            raise
-        except BaseException:
-            by = "cancel"
-            raise
+            try:
+                return await run(self, scope, connection.receive, connection.send)
+            except Exception as error:
+                by = connection.failed(error)
+                raise
+            except BaseException:
+                by = "cancel"
+                raise
+            finally:
+                if connection.phase == NOTED:
+                    # The usual case: a disconnect or a close was seen.
+                    connection.phase = FINISHED
+                else:
+                    connection.finish(by)
         finally:
-            if connection.state > OPEN:
-                connection.finished = True
-            else:
+            # An exception, such as one from a signal handler, interrupted ``finish``.
+            if connection.phase != FINISHED:
                 connection.finish(by)
 
     __call__.is_tracked = True  # type: ignore[attr-defined]
@@ -56,7 +65,7 @@ def _tracked(call: Any) -> Any:
 
 
 def _bound_and_called(call: Any) -> Callable[..., Any]:
-    """Return a function that calls any other descriptor as Python does."""
+    """Return a function that binds and calls any other descriptor as Python does."""
     bind = getattr(call, "__get__", lambda consumer, cls: call)
     return lambda consumer, *given: bind(consumer, type(consumer))(*given)
 
@@ -64,20 +73,19 @@ def _bound_and_called(call: Any) -> Callable[..., Any]:
 class SocketStatusMixin:
     """Count the WebSockets of a consumer.
 
-    Stands before the consumer's base class::
+    Put it before the consumer's base class::
 
         class CallConsumer(SocketStatusMixin, AsyncWebsocketConsumer): ...
 
-    It wraps the consumer as a whole, so that whatever the consumer overrides or raises
-    is counted right: Channels itself skips ``disconnect`` when a consumer raises or is
-    cancelled.
+    It wraps the consumer's ``__call__``, because Channels skips ``disconnect`` if the
+    consumer raises or is cancelled.
     """
 
     #: The type to count under; by default the class's name without ``Consumer``, in
     #: snake case.
     socket_status_type: ClassVar[str | None] = None
 
-    #: How ``ws_endpoints`` shows the URL, when the route does not say it all, as
+    #: The URL that ``ws_endpoints`` shows, if the route is not the whole of it, such as
     #: ``"/ws/stt/room/?role=<role>&name=<name>"``.
     socket_status_endpoint: ClassVar[str | None] = None
 
@@ -85,8 +93,8 @@ class SocketStatusMixin:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        # A __call__ that does not call super() would never come by ours: the class's
-        # own, or one that it has from a base before this one.
+        # A ``__call__`` of the class, or of a base before this one, need not call
+        # ``super()``, so it is wrapped as well.
         call = static_attribute(cls, "__call__")
         if not hasattr(call, "is_tracked"):
             cls.__call__ = _tracked(call)  # type: ignore[method-assign]
@@ -97,30 +105,34 @@ class SocketStatusMixin:
         return super().__call__(scope, receive, send)  # type: ignore[misc]
 
     def get_socket_status_type(self) -> str | None:
-        """Return the type of this very connection, asked once, as it is accepted.
+        """Return the type of this connection. Called once, when it is accepted.
 
-        ``self.scope`` is there by then. Runs on the socket's path: no I/O. Choose among
-        names that your code knows; what a client can choose, it can flood.
+        ``self.scope`` is set by then. Runs on the socket's path: do no I/O. Return only
+        names that your code knows: a client could fill the list of types with others.
         """
         return type_for_consumer(type(self))
 
     def get_socket_status_labels(self) -> Mapping[str, object]:
-        """Return short facts about this connection, asked once, as it is accepted.
+        """Return the labels of this connection. Called once, when it is accepted.
 
-        By default what the route captured, such as ``{"room": "42"}``. Runs on the
-        socket's path: no I/O.
+        By default what the route captured, such as ``{"room": "42"}``, without the
+        route's extra arguments; nothing if ``ASGI_APPLICATION`` does not serve the
+        consumer. Runs on the socket's path: do no I/O. A value is text, a number, a
+        UUID or a date. Others are left out: their text may need a query.
         """
-        return self.scope.get("url_route", {}).get("kwargs", {})  # type: ignore[no-any-return]
+        return captured_by_route(type(self), self.scope)
 
     def update_socket_status_labels(self, **labels: object) -> None:
-        """Change labels of this connection, as when a room is joined later.
+        """Change labels of this connection, for example when it joins a room.
 
-        ``None`` takes a label away. Any thread, any time after ``__call__`` began.
+        ``None`` removes a label. Call it from any thread, once ``__call__`` runs.
         """
         update_labels(self.scope, labels)
 
-    def _socket_status_choice(self) -> tuple[str | None, Mapping[str, object] | None]:
-        """Return the type and labels of this very connection, where it chooses any."""
+    def _socket_status_overrides(
+        self,
+    ) -> tuple[str | None, Mapping[str, object] | None]:
+        """Return the type and labels that the consumer sets, ``None`` for neither."""
         cls = type(self)
         return (
             None

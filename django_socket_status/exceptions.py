@@ -1,10 +1,11 @@
 """What this package raises, all below one base class.
 
 * :exc:`SocketStatusError`
-    * :exc:`BackendError`: a backend could not do what it was asked, this time.
-        * :exc:`BackendUnusableError`: it cannot work here until somebody mends
-          something; the message says what.
-    * :exc:`StatusUnavailableError`: a reader has no answer that it can stand for.
+    * :exc:`BackendError`: a backend could not report or read this time.
+        * :exc:`BackendUnusableError`: it cannot work until you fix something; the
+          message says what.
+    * :exc:`StatusUnavailableError`: the status cannot be determined right now.
+        * :exc:`NotKeptError`: the backend, as it is configured, does not keep this.
 
 None of them is ever raised into a consumer, a router or an ASGI server: tracking
 and reporting fail open, with one ``WARNING`` for each outage. Reading fails loud.
@@ -15,6 +16,7 @@ from __future__ import annotations
 __all__ = [
     "BackendError",
     "BackendUnusableError",
+    "NotKeptError",
     "SocketStatusError",
     "StatusUnavailableError",
 ]
@@ -29,12 +31,16 @@ class BackendError(SocketStatusError):
 
 
 class BackendUnusableError(BackendError):
-    """Raised by a backend that cannot work until somebody mends something.
+    """Raised by a backend that cannot work until you fix something.
 
-    The message names what is wrong and the fix. A process that holds sockets of
-    its own then answers for itself alone, with ``coverage: "process"``.
+    The message names the fault and the fix. Meanwhile, a process that holds sockets
+    answers for those alone, with ``coverage: "process"``.
     """
 
 
 class StatusUnavailableError(SocketStatusError):
-    """Raised to a reader for whom there is no answer: never a zero instead."""
+    """Raised to a reader if the status cannot be determined. It never gets a zero."""
+
+
+class NotKeptError(StatusUnavailableError):
+    """Raised to a reader of what the backend does not keep. No retry will help."""

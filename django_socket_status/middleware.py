@@ -1,4 +1,4 @@
-"""The door for any ASGI application, no consumer touched."""
+"""The middleware: counts the WebSockets of any ASGI application, without a mixin."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from django_socket_status.endpoints import Endpoint, walk
-from django_socket_status.lives import OPEN
-from django_socket_status.records import EndedBy
-from django_socket_status.tracking import Application, Receive, Scope, Send, enter
+from django_socket_status.asgi import Application, Receive, Scope, Send
+from django_socket_status.endings import EndedBy
+from django_socket_status.endpoints.loaded import Endpoint, walk
+from django_socket_status.registry.lifecycle import FINISHED, NOTED
+from django_socket_status.tracking.entry import enter
 
 __all__ = ["SocketStatusMiddleware"]
 
@@ -23,15 +24,17 @@ class SocketStatusMiddleware:
             SocketStatusMiddleware(URLRouter(websocket_urlpatterns))
         )
 
-    Type and labels come from the route that a connection matches. Users are seen when
-    it stands inside ``AuthMiddlewareStack``, as above; outside of it, every connection
-    counts as anonymous. Scopes of other types pass straight through. What other code
-    reads from the application (``consumer_class``, its name and docstring) it finds
-    here as well.
+    Type and labels come from the route that a connection matches. Put the middleware
+    inside ``AuthMiddlewareStack``, as above, or every connection counts as anonymous.
+    Scopes of other types pass straight through. Attributes of the application
+    (``consumer_class``, its name and docstring) can be read from the middleware.
 
     Args:
         app: The ASGI application.
     """
+
+    #: Marks, for the endpoint discovery, that everything inside is counted.
+    socket_status_counts = True
 
     def __init__(self, app: Application) -> None:
         self.app = app
@@ -42,26 +45,32 @@ class SocketStatusMiddleware:
         connection = enter(self, scope, receive, send)
         if connection is None:
             return await self.app(scope, receive, send)
-        # As in the mixin: each coroutine more would cost a connection its frame.
+        # The same lines as in the mixin: a shared coroutine would cost each connection
+        # another frame.
         by: EndedBy = "return"
         try:
-            return await self.app(scope, connection.receive, connection.send)
-        except Exception as error:
-            by = connection.failed(error)
-            raise
-        except BaseException:
-            by = "cancel"
-            raise
+            try:
+                return await self.app(scope, connection.receive, connection.send)
+            except Exception as error:
+                by = connection.failed(error)
+                raise
+            except BaseException:
+                by = "cancel"
+                raise
+            finally:
+                if connection.phase == NOTED:
+                    # The usual case: a disconnect or a close was seen.
+                    connection.phase = FINISHED
+                else:
+                    connection.finish(by)
         finally:
-            if connection.state > OPEN:
-                # Mostly: the server or the application has said so.
-                connection.finished = True
-            else:
+            # An exception, such as one from a signal handler, interrupted ``finish``.
+            if connection.phase != FINISHED:
                 connection.finish(by)
 
     def __getattr__(self, name: str) -> Any:
         if name == "app":
-            # Not there yet: somebody is unpickling or copying.
+            # ``copy`` and ``pickle`` get attributes before ``__init__`` has run.
             raise AttributeError(name)
         return getattr(self.app, name)
 
@@ -70,5 +79,5 @@ class SocketStatusMiddleware:
 
     @functools.cached_property
     def socket_status_endpoints(self) -> Sequence[Endpoint]:
-        """Return the endpoints below this middleware, walked at the first use."""
+        """Return the endpoints inside this middleware, found at the first use."""
         return walk(self.app)

@@ -1,6 +1,6 @@
 """Live push, as a route for the project's ``URLRouter``.
 
-Put it beside the routes of the project::
+Add it to the routes of the project::
 
     URLRouter([*websocket_urlpatterns, path("ws/call/<room>/", ...)])
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from django_socket_status.live import live_status
+from django_socket_status.live.application import live_status
 
 __all__ = ["websocket_urlpatterns"]
 

@@ -1,306 +1,210 @@
-"""The Python API: what is open right now, of which kind, and whose.
+"""The Python API: the open connections, their types and users, and what happened.
 
-Every question has an asynchronous form with an ``a`` in front, for code that runs on an
-event loop. Both may be used from any thread and any loop, wait a second at the most,
-and raise :exc:`~django_socket_status.exceptions.StatusUnavailableError` when there is
-no answer: never a zero instead.
+Each method has an asynchronous form with the prefix ``a``, for code on an event loop;
+the other form blocks its thread. Both work from any thread and any loop, wait at most a
+second, and raise :exc:`~django_socket_status.exceptions.StatusUnavailableError` if the
+status cannot be determined: they never return a zero instead.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, cast
 
-from django.utils.functional import LazyObject
-
-from django_socket_status.backends.base import BaseBackend
-from django_socket_status.bounds import (
-    MAX_LABELS,
-    MAX_TYPE,
-    bounded_labels,
-    bounded_text,
+from django_socket_status.operations import commands
+from django_socket_status.operations import disconnect as disconnecting
+from django_socket_status.records import Summary
+from django_socket_status.status import forgetting, history, lists, totals
+from django_socket_status.status.answers import SummaryRecord, UserIds, WorkerRecord
+from django_socket_status.status.arguments import (
+    LabelValue,
+    UserOrKey,
+    query_of,
+    user_id_in,
 )
-from django_socket_status.endpoints import get_ws_endpoints, known_ws_endpoints
-from django_socket_status.exceptions import StatusUnavailableError
-from django_socket_status.readings import Reading
-from django_socket_status.records import (
-    ConnectionPage,
-    ConnectionQuery,
-    Summary,
-    WorkerStatus,
-    instant,
+from django_socket_status.status.conditions import (
+    aread_workers,
+    read_workers,
 )
-from django_socket_status.registry import registry
-from django_socket_status.status import status_reader
-from django_socket_status.users import user_id_of
+from django_socket_status.status.list_types import (
+    AsyncGetConnections,
+    AsyncIterConnections,
+    GetConnections,
+    IterConnections,
+)
+from django_socket_status.status.queries import (
+    all_user_ids,
+    any_counted,
+    any_of,
+    presence_of,
+    verify_absent,
+)
+from django_socket_status.status.reader import status_reader
+from django_socket_status.status.summary import (
+    script_root,
+    summarize,
+)
 
 __all__ = ["SocketStatusService"]
 
-MAX_LIMIT = 1000
-#: Far beyond any page that a person turns to, and what SQLite can count to.
-MAX_OFFSET = 10**9
-
 
 class SocketStatusService:
-    """Answers questions about the open WebSockets of the whole deployment."""
+    """Answers questions about the WebSockets of the whole deployment."""
 
     @staticmethod
     def get_socket_info_summary() -> Summary:
         """Return the summary: counts by type, endpoints, users, and what it covers.
 
-        O(workers), whatever the number of connections. ``timestamp`` is the instant at
-        which the counts were taken. ``stale`` is true when they may be behind: the
-        backend could not be read just now, or a worker is still reporting.
+        O(workers), for any number of connections. ``timestamp`` is the instant of the
+        counts. ``stale`` is true if they may be out of date: the backend cannot be read
+        now, or a worker is still reporting. The project's code is not imported:
+        ``ws_endpoints`` is empty and ``endpoints_known`` false until a worker has
+        reported its endpoints, or this process has loaded ``ASGI_APPLICATION``.
         """
-        # The first call may import the project's ASGI_APPLICATION, and take a while.
-        ws_endpoints = get_ws_endpoints()
-        return summarize(status_reader.read(), ws_endpoints)
+        return summarize(status_reader.read(), script_root())
 
     @staticmethod
     async def aget_socket_info_summary() -> Summary:
         """Return the summary, as :meth:`get_socket_info_summary`."""
-        return summarize(*await aread_summary())
+        return summarize(await status_reader.aread(), script_root())
 
     @staticmethod
-    def get_workers() -> Sequence[WorkerStatus]:
-        """Return the workers whose reports make up the summary, oldest first.
+    def get_summary() -> SummaryRecord:
+        """Return the summary as a typed record, with a ``datetime`` as timestamp."""
+        return SummaryRecord.of(SocketStatusService.get_socket_info_summary())
 
-        Processes that are missing here report elsewhere: with the ``sqlite`` backend,
-        to another temporary directory. One that missed its report is still here, and
-        :attr:`~django_socket_status.records.WorkerStatus.is_late`, until its lease is
-        over.
+    @staticmethod
+    async def aget_summary() -> SummaryRecord:
+        """Return the summary as a typed record, as :meth:`get_summary`."""
+        return SummaryRecord.of(await SocketStatusService.aget_socket_info_summary())
+
+    @staticmethod
+    def get_workers() -> Sequence[WorkerRecord]:
+        """Return the processes that serve WebSockets, oldest first.
+
+        A process is listed from its first socket until it ends, also while it holds
+        none. One that is missing has not served a socket, or reports elsewhere, for
+        example to another temporary directory with the ``sqlite`` backend. A process
+        that missed a report is listed, with ``is_late``, until its lease ends.
         """
-        return oldest_first(status_reader.read())
+        return read_workers().records
 
     @staticmethod
-    async def aget_workers() -> Sequence[WorkerStatus]:
-        """Return the workers, as :meth:`get_workers`."""
-        return oldest_first(await status_reader.aread())
+    async def aget_workers() -> Sequence[WorkerRecord]:
+        """Return the processes that serve WebSockets, as :meth:`get_workers`."""
+        return (await aread_workers()).records
+
+    get_connections: ClassVar[GetConnections] = cast(
+        Any, staticmethod(lists.get_connections)
+    )
+    aget_connections: ClassVar[AsyncGetConnections] = cast(
+        Any, staticmethod(lists.aget_connections)
+    )
+    iter_connections: ClassVar[IterConnections] = cast(
+        Any, staticmethod(lists.iter_connections)
+    )
+    aiter_connections: ClassVar[AsyncIterConnections] = cast(
+        Any, staticmethod(lists.aiter_connections)
+    )
+
+    get_totals = staticmethod(totals.get_totals)
+    aget_totals = staticmethod(totals.aget_totals)
+    get_history = staticmethod(history.get_history)
+    aget_history = staticmethod(history.aget_history)
+
+    disconnect = staticmethod(disconnecting.disconnect)
+    adisconnect = staticmethod(disconnecting.adisconnect)
+    get_command = staticmethod(commands.get_command)
+    aget_command = staticmethod(commands.aget_command)
+    stop_command = staticmethod(commands.stop_command)
+    astop_command = staticmethod(commands.astop_command)
+
+    forget_user = staticmethod(forgetting.forget_user)
+    aforget_user = staticmethod(forgetting.aforget_user)
 
     @staticmethod
-    def get_connections(
-        *,
-        type: str | None = None,
-        user: object = None,
-        labels: Mapping[str, object] | None = None,
-        limit: int = 100,
-        offset: int = 0,
-    ) -> ConnectionPage:
-        """Return one page of the open connections, newest first.
+    def has_listeners(
+        type: str | None = None, labels: Mapping[str, LabelValue] | None = None
+    ) -> bool:
+        """Return whether any connection is open, of a type and with labels if given.
 
-        Args:
-            type: Only those of this type.
-            user: Only those of this user, or of the user with this primary key.
-            labels: Only those that have all these labels.
-            limit: How many at the most, 1 to 1,000.
-            offset: How many to pass over.
+        Without labels, the answer comes from the summary that this process caches:
+        cheap enough to call before each expensive broadcast. With labels, if the type
+        has a connection, the backend searches as in :meth:`get_connections`: up to
+        O(connections) for each call. A type that no route has is logged once, with the
+        most similar one.
 
         Raises:
-            ValueError: an argument would list something else than it seems to: a limit
-                or offset out of range, an anonymous user, a label without a value.
-            TypeError: ``user`` is neither a user nor a primary key.
+            TypeError: ``type`` is not a string, ``labels`` is not a mapping, or a label
+                has a value of the wrong type.
+            StatusUnavailableError: also if no connection was found, but not all reports
+                could be read, or connections of the type are not counted on every
+                route. Without a type: if no route is counted at all.
         """
-        return status_reader.ask(_connections(type, user, labels, limit, offset))
+        query = query_of(type=type, labels=labels)
+        reading = status_reader.read()
+        found = any_counted(reading, query.type)
+        if found and query.labels:
+            found = status_reader.ask(any_of(query), searches=True)
+        if not found:
+            verify_absent(reading, query.type)
+        return found
 
     @staticmethod
-    async def aget_connections(
-        *,
-        type: str | None = None,
-        user: object = None,
-        labels: Mapping[str, object] | None = None,
-        limit: int = 100,
-        offset: int = 0,
-    ) -> ConnectionPage:
-        """Return one page of the open connections, as :meth:`get_connections`."""
-        return await status_reader.aask(_connections(type, user, labels, limit, offset))
+    async def ahas_listeners(
+        type: str | None = None, labels: Mapping[str, LabelValue] | None = None
+    ) -> bool:
+        """Return whether any connection is open, as :meth:`has_listeners`."""
+        query = query_of(type=type, labels=labels)
+        reading = await status_reader.aread()
+        found = any_counted(reading, query.type)
+        if found and query.labels:
+            found = await status_reader.aask(any_of(query), searches=True)
+        if not found:
+            verify_absent(reading, query.type)
+        return found
 
     @staticmethod
-    def has_listeners(type: str | None = None) -> bool:
-        """Return whether anybody has a connection, of a type if one is given.
+    def is_online(user: UserOrKey) -> bool:
+        """Return whether a user, or the user with this primary key, has a connection.
 
-        Answered from the summary that the process keeps for a moment: cheap enough to
-        ask before every expensive broadcast.
+        O(log users). For a user of this process, the backend is not read. False for an
+        anonymous user, whose ``pk`` is ``None``.
 
         Raises:
-            StatusUnavailableError: also when nobody is known to listen, but not all of
-                the deployment could be read.
+            TypeError: ``user`` is neither a user nor a primary key, such as ``None`` or
+                a username.
+            StatusUnavailableError: also if the user was not found while the workers
+                report again what the backend lost.
         """
-        return _has_listeners(status_reader.read(), type)
-
-    @staticmethod
-    async def ahas_listeners(type: str | None = None) -> bool:
-        """Return whether anybody has a connection, as :meth:`has_listeners`."""
-        return _has_listeners(await status_reader.aread(), type)
-
-    @staticmethod
-    def is_online(user: object) -> bool:
-        """Return whether a user, or the one with this primary key, has a connection.
-
-        O(log users), and without a question to the backend for a user of this very
-        process. False for an anonymous user.
-
-        Raises:
-            TypeError: ``user`` is neither a user nor a primary key.
-            StatusUnavailableError: also when the user was not found, but what was lost
-                is being reported again.
-        """
-        user_id = _user_id(user)
+        user_id = user_id_in(user)
         if user_id is None or status_reader.holds_user(user_id):
             return user_id is not None
-        return status_reader.ask(_is_online(user_id))
+        return status_reader.ask(presence_of(user_id))
 
     @staticmethod
-    async def ais_online(user: object) -> bool:
+    async def ais_online(user: UserOrKey) -> bool:
         """Return whether a user has a connection, as :meth:`is_online`."""
-        user_id = _user_id(user)
+        user_id = user_id_in(user)
         if user_id is None or status_reader.holds_user(user_id):
             return user_id is not None
-        return await status_reader.aask(_is_online(user_id))
+        return await status_reader.aask(presence_of(user_id))
 
     @staticmethod
-    def online_user_ids() -> Collection[str]:
-        """Return the primary keys, as strings, of the users who have a connection.
+    def online_user_ids() -> UserIds:
+        """Return the primary keys of the users with a connection. O(users).
 
-        O(users). To know of one user, ask :meth:`is_online`.
+        The keys are strings; ``ids.pks`` has them in the type of ``AUTH_USER_MODEL``.
+        ``user.pk in ids`` and ``user in ids`` work. For a single user, call
+        :meth:`is_online`.
 
         Raises:
-            StatusUnavailableError: also while what was lost is being reported again.
+            StatusUnavailableError: also while the workers report again what the backend
+                lost.
         """
-        return status_reader.ask(_online_user_ids)
+        return status_reader.ask(all_user_ids, searches=True)
 
     @staticmethod
-    async def aonline_user_ids() -> Collection[str]:
+    async def aonline_user_ids() -> UserIds:
         """Return the primary keys of users, as :meth:`online_user_ids`."""
-        return await status_reader.aask(_online_user_ids)
-
-
-async def aread_summary() -> tuple[Reading, Mapping[str, str]]:
-    """Return what a summary is made of, both parts the same objects until they change.
-
-    Leaves the event loop for the first look at the endpoints, since that may import the
-    project's ``ASGI_APPLICATION``, and when the last reading is too old.
-    """
-    ws_endpoints = known_ws_endpoints()
-    if ws_endpoints is None:
-        found = await asyncio.to_thread(get_ws_endpoints)
-        known = known_ws_endpoints()
-        ws_endpoints = found if known is None else known
-    return await status_reader.aread(), ws_endpoints
-
-
-def summarize(reading: Reading, ws_endpoints: Mapping[str, str]) -> Summary:
-    """Return the summary of a reading. O(workers and types)."""
-    counts: dict[str, int] = {}
-    anonymous = 0
-    for status in reading.snapshot.workers:
-        anonymous += status.anonymous
-        for kind, count in status.counts.items():
-            counts[kind] = counts.get(kind, 0) + count
-    total = sum(counts.values())
-    return {
-        "active": total > 0,
-        "total_sockets": total,
-        "sockets_by_type": dict(sorted(counts.items())),
-        "timestamp": instant(reading.taken_at).isoformat(timespec="microseconds"),
-        "ws_endpoints": dict(ws_endpoints),
-        "unique_users": reading.snapshot.unique_users,
-        "anonymous_sockets": anonymous,
-        "workers": len(reading.snapshot.workers),
-        "coverage": reading.coverage,
-        "stale": reading.stale,
-    }
-
-
-def oldest_first(reading: Reading) -> Sequence[WorkerStatus]:
-    """Return the workers of a reading in the order in which they started."""
-    return sorted(
-        reading.snapshot.workers,
-        key=lambda it: (it.worker.started_at, it.worker.worker_id),
-    )
-
-
-def _has_listeners(reading: Reading, kind: str | None) -> bool:
-    if kind is not None:
-        kind = bounded_text(kind, MAX_TYPE)
-    for status in reading.snapshot.workers:
-        if status.total_sockets if kind is None else status.counts.get(kind):
-            return True
-    if not reading.whole:
-        raise StatusUnavailableError(
-            "It is not known whether anybody listens: nobody in this process does, and "
-            "the reports of the others could not all be read."
-        )
-    return False
-
-
-def _connections(
-    kind: str | None,
-    user: object,
-    labels: Mapping[str, object] | None,
-    limit: int,
-    offset: int,
-) -> Callable[[BaseBackend], ConnectionPage]:
-    if not 1 <= limit <= MAX_LIMIT:
-        raise ValueError(f"limit must be from 1 to {MAX_LIMIT}, not {limit}.")
-    if not 0 <= offset <= MAX_OFFSET:
-        raise ValueError(f"offset must be from 0 to {MAX_OFFSET}, not {offset}.")
-    user_id = _user_id(user)
-    if user is not None and user_id is None:
-        raise ValueError("user must have a primary key: anonymous users have none.")
-    query = ConnectionQuery(
-        type=None if kind is None else bounded_text(kind, MAX_TYPE),
-        user_id=user_id,
-        labels=_wanted_labels(labels or {}),
-        limit=limit,
-        offset=offset,
-    )
-
-    def ask(backend: BaseBackend) -> ConnectionPage:
-        page = backend.get_connections(query)
-        # A list cannot say that it is incomplete.
-        status_reader.verify_reported()
-        return page
-
-    return ask
-
-
-def _wanted_labels(labels: Mapping[str, object]) -> dict[str, str]:
-    """Return labels to look for, as they are kept."""
-    if any(value is None for value in labels.values()):
-        raise ValueError("A label to look for must have a value.")
-    if len(labels) > MAX_LABELS:
-        raise ValueError(f"A connection has at most {MAX_LABELS} labels.")
-    return bounded_labels(labels)
-
-
-def _is_online(user_id: str) -> Callable[[BaseBackend], bool]:
-    def ask(backend: BaseBackend) -> bool:
-        return user_id in registry.users or backend.is_online(user_id)
-
-    return ask
-
-
-def _online_user_ids(backend: BaseBackend) -> Collection[str]:
-    return status_reader.own_users().union(backend.online_user_ids())
-
-
-def _user_id(user: object) -> str | None:
-    """Return the primary key of a user, as text; ``None`` for an anonymous one.
-
-    A lazy user, such as ``request.user``, is looked up: that may take a query, and
-    raises ``SynchronousOnlyOperation`` on an event loop.
-    """
-    if isinstance(user, LazyObject):
-        # Any attribute makes it look.
-        getattr(user, "pk", None)
-    elif isinstance(user, type) or not (_is_key(user) or hasattr(user, "pk")):
-        raise TypeError(f"a user or a primary key is needed, not a {_kind(user)}")
-    return user_id_of(user)
-
-
-def _is_key(user: object) -> bool:
-    return user is None or user_id_of(user) is not None
-
-
-def _kind(value: object) -> str:
-    return "class" if isinstance(value, type) else type(value).__name__
+        return await status_reader.aask(all_user_ids, searches=True)

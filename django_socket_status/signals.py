@@ -1,32 +1,54 @@
-"""Signals of the process that owns a socket, sent off the socket's path.
+"""Signals for each socket that opens, closes or is rejected.
 
-They are sent by a thread of this package a moment after the fact, in the order in which
-things happened, and only while somebody listens. A receiver may take its time, use the
-database, or raise: neither a socket nor a report waits for it. A process that makes
-events faster than its receivers take them drops the oldest, and says so in one warning.
+The process that serves the socket sends them a moment later, from a thread of this
+package, if a receiver is connected or the log lines are on. Within a process, they
+come one after the other, in the order of the openings, ends and rejections. There is no
+order across processes. A receiver may be slow, use the database, or raise: no socket
+and no report waits for it. If receivers are slower than the events, the process drops
+the oldest events and logs one warning.
 
-The sender is the consumer class; for an application without one, the
-:class:`~django_socket_status.middleware.SocketStatusMiddleware` in front of it.
+The sender is the consumer class, also behind a
+:class:`~django_socket_status.middleware.SocketStatusMiddleware`, which knows it from
+the routes. Where no consumer class is known, the sender is the middleware.
 
 ``socket_opened``
     ``connection``: the :class:`~django_socket_status.records.ConnectionRecord`.
 
 ``socket_closed``
-    ``connection``; ``close_code`` (RFC 6455, or ``None`` when nobody gave one; servers
+    ``connection``; ``close_code`` (RFC 6455, or ``None`` if there was none; servers
     disagree about it, see ``docs/reference/endings.md``); ``close_reason``;
-    ``ended_by``, a :data:`~django_socket_status.records.EndedBy`; ``duration_seconds``.
+    ``ended_by``, a :data:`~django_socket_status.records.EndedBy`; ``cause``, a
+    :data:`~django_socket_status.records.Cause`; ``duration_seconds``.
 
 ``socket_rejected``
     ``connection``, of a handshake that ended before it was accepted. Its
     ``connected_at`` is the instant of the rejection.
+
+``disconnect_requested``
+    Sent in the process that calls ``disconnect()``, before it closes anything, and not
+    from a thread of this package unless it is ``adisconnect()``: ``command_id``;
+    ``selector``, a dictionary of what was selected; ``code``; ``reason``; ``dry_run``;
+    ``requested_by``, as the caller passed it.
+
+``disconnect_finished``
+    The same, and ``result``, a
+    :class:`~django_socket_status.control.results.DisconnectResult`.
 """
 
 from __future__ import annotations
 
 from django.dispatch import Signal
 
-__all__ = ["socket_closed", "socket_opened", "socket_rejected"]
+__all__ = [
+    "disconnect_finished",
+    "disconnect_requested",
+    "socket_closed",
+    "socket_opened",
+    "socket_rejected",
+]
 
 socket_opened = Signal()
 socket_closed = Signal()
 socket_rejected = Signal()
+disconnect_requested = Signal()
+disconnect_finished = Signal()

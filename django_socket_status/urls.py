@@ -1,10 +1,14 @@
-"""``path("socket-status/", include("django_socket_status.urls"))``."""
+"""The URLs of the JSON views.
+
+Include them: ``path("socket-status/", include("django_socket_status.urls"))``.
+"""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from django_socket_status.views import connections, summary, workers
+from django_socket_status.views.activity import closed, history, rejected, totals
+from django_socket_status.views.api import connections, summary, workers
 
 __all__ = ["urlpatterns"]
 
@@ -14,4 +18,8 @@ urlpatterns = [
     path("", summary, name="summary"),
     path("connections/", connections, name="connections"),
     path("workers/", workers, name="workers"),
+    path("closed/", closed, name="closed"),
+    path("rejected/", rejected, name="rejected"),
+    path("totals/", totals, name="totals"),
+    path("history/", history, name="history"),
 ]

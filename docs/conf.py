@@ -28,8 +28,10 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 
-# Names of other projects lead nowhere, since the build asks no other site for them.
+# Names of other projects lead nowhere, since the build asks no other site for them. A
+# type variable has no page.
 nitpicky = True
+nitpick_ignore = [("py:class", "django_socket_status.status.ended.R")]
 nitpick_ignore_regex = [(r"py:.*", r"(?!django_socket_status).*")]
 
 exclude_patterns = ["_build"]

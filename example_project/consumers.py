@@ -71,7 +71,7 @@ class STTRoomConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
     socket_status_endpoint = "/ws/stt/room/?role=<role>&name=<name>"
 
     def get_socket_status_labels(self) -> dict[str, str]:
-        """Tell the roles apart in the status. The name is nobody's business there."""
+        """Tell the roles apart in the status. The status does not show the name."""
         return {"role": self.role}
 
     def query(self, key: str) -> str:

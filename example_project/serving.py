@@ -63,7 +63,7 @@ def free_port(host: str, port: int) -> int:
     """Return ``port``, or for 0 one that is free.
 
     Raises:
-        StartError: the port is taken, or nobody can listen there.
+        StartError: the port is taken, or the address cannot be listened on.
     """
     try:
         family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -117,7 +117,7 @@ async def serve(
 
 
 def catch_signals() -> asyncio.Event:
-    """Return an event that is set when somebody asks this process to end."""
+    """Return an event that is set when this process is asked to end."""
     interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

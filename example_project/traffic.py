@@ -31,7 +31,7 @@ BETWEEN_WORDS_SECONDS = (0.3, 2.0)
 class Visit:
     """What one visitor does."""
 
-    #: Who comes, or nobody in particular.
+    #: The user who comes; ``None`` for an anonymous visitor.
     user: str | None
     #: The WebSockets that the visitor holds, as path and query.
     paths: Sequence[str]
@@ -50,7 +50,7 @@ def plan(rng: random.Random) -> Visit:
     if user in {CONSULTANT, STAFF}:
         choices += [("/ws/stt/sales/",), (call, "/ws/stt/sales/")]
     if user == STAFF or rng.random() < 0.05:
-        # Now and then somebody tries a door that is closed to them.
+        # Now and then a visitor tries a WebSocket that is closed to them.
         choices = [("/ws/stt/admin/",), (call, "/ws/stt/admin/")]
     return Visit(
         user=user,

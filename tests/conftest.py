@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterator
+import sys
+import types
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connections
 from django.utils import translation
 
-from django_socket_status import status
 from django_socket_status.conf import SQLITE_BACKEND
+from django_socket_status.endpoints import loaded as endpoints
+from django_socket_status.status import reader as status
 from django_socket_status.testing import isolated_socket_status, reset_socket_status
-from tests.asgi_driver import own_threads
+from tests.support.asgi_driver import own_threads
 
 #: How long a thread may take to end.
 SECONDS = 10.0
@@ -60,9 +64,23 @@ def every_thread_ends() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def default_file_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep the default status file, too, from the tests of other processes."""
+def undisturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Keep from a test what other tests, or a busy machine, would do to it.
+
+    One fixture, since each that is autouse costs time in thousands of tests.
+    """
+    # The default status file, too, is not that of another process.
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    # An answer that comes late is one: not every test is about limits.
+    monkeypatch.setattr(status.status_reader, "read_seconds", SECONDS)
+    monkeypatch.setattr(status, "FLUSH_SECONDS", SECONDS)
+    # Channels looks after database connections before each message. A test without
+    # the database may not even close one that an earlier test has opened, so Channels'
+    # own communicators do the same.
+    monkeypatch.setattr("channels.db.close_old_connections", lambda: None)
+    yield
+    # The next test speaks the project's language, and not that of the last request.
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
@@ -74,25 +92,16 @@ def socket_status(tmp_path: Path) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def readers_wait_for_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take an answer that comes late for one: not every test is about limits."""
-    monkeypatch.setattr(status.status_reader, "read_seconds", SECONDS)
-    monkeypatch.setattr(status, "FLUSH_SECONDS", SECONDS)
+@pytest.fixture
+def as_project(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
+    """Serve an application as ``ASGI_APPLICATION``, loaded as in a worker."""
 
+    def serve(application: Any) -> Any:
+        module = types.ModuleType("as_project_asgi")
+        module.application = application  # type: ignore[attr-defined]
+        monkeypatch.setitem(sys.modules, module.__name__, module)
+        settings.ASGI_APPLICATION = "as_project_asgi.application"
+        endpoints.reset()
+        return application
 
-@pytest.fixture(autouse=True)
-def language_is_forgotten() -> Iterator[None]:
-    """Speak the project's language again, and not that of the last request."""
-    yield
-    translation.deactivate()
-
-
-@pytest.fixture(autouse=True)
-def channels_without_a_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep Channels from looking after database connections before each message.
-
-    As Channels' own communicators do: a test without the database may not even close
-    a connection that one before it has opened.
-    """
-    monkeypatch.setattr("channels.db.close_old_connections", lambda: None)
+    return serve

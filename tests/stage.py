@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 STAGED = (
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
     "README.md",
     "benchmarks",
     "conftest.py",
@@ -22,18 +23,17 @@ STAGED = (
     "package.json",
     "pyproject.toml",
     "tests",
+    "tox.ini",
 )
 
 LEFT_OUT = ("__pycache__", "_build", "db.sqlite3*", "node_modules")
 
 
 def stage(directory: Path) -> None:
-    """Fill ``directory`` anew."""
+    """Empty ``directory``, and fill it."""
     shutil.rmtree(directory, ignore_errors=True)
     directory.mkdir(parents=True)
-    ignore = shutil.ignore_patterns(
-        "__pycache__", "_build", "db.sqlite3*", "node_modules"
-    )
+    ignore = shutil.ignore_patterns(*LEFT_OUT)
     for source in map(ROOT.joinpath, STAGED):
         if source.is_dir():
             shutil.copytree(source, directory / source.name, ignore=ignore)

@@ -5,7 +5,7 @@ import functools
 from typing import Any
 
 import pytest
-from asgiref.sync import async_to_sync
+from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import AnonymousUser, User
 from django.core.exceptions import (
     ImproperlyConfigured,
@@ -16,7 +16,13 @@ from django.http import HttpRequest
 from django.test import RequestFactory
 from django.utils.functional import SimpleLazyObject
 
-from django_socket_status.access import is_allowed, load_rule, user_of
+from django_socket_status.access import (
+    is_allowed,
+    is_allowed_now,
+    load_rule,
+    user_of,
+    user_of_now,
+)
 
 ANONYMOUS = AnonymousUser()
 CUSTOMER = User(pk=1, username="customer")
@@ -95,6 +101,7 @@ def test_rule_lets_in_whom_it_names(access, user):
     allowed = user in MATRIX[access]
     assert async_to_sync(is_allowed)(request_by(user), access) is allowed
     assert asyncio.run(is_allowed(request_by(user), access)) is allowed
+    assert is_allowed_now(request_by(user), access) is allowed
 
 
 def test_setting_is_the_rule_where_no_other_is_named(settings):
@@ -102,9 +109,10 @@ def test_setting_is_the_rule_where_no_other_is_named(settings):
         settings.SOCKET_STATUS = {"SUMMARY_ACCESS": access}
         for user in EVERYBODY:
             assert async_to_sync(is_allowed)(request_by(user)) is (user in let_in)
+            assert is_allowed_now(request_by(user)) is (user in let_in)
 
 
-def test_public_asks_for_no_user():
+def test_public_needs_no_user():
     def query() -> None:
         pytest.fail("the user was looked up")
 
@@ -113,9 +121,10 @@ def test_public_asks_for_no_user():
 
 
 @pytest.mark.parametrize("access", ["authenticated", "staff"])
-def test_request_without_a_user_is_nobodys(access):
+def test_request_without_a_user_is_anonymous(access):
     request = RequestFactory().get("/")
     assert async_to_sync(user_of)(request) is None
+    assert user_of_now(request) is None
     assert async_to_sync(is_allowed)(request, access) is False
 
 
@@ -146,8 +155,10 @@ async def test_user_that_a_middleware_put_there_goes_before_the_sessions():
     request = request_by(CUSTOMER)
     request.auser = auser
     assert await user_of(request) is CUSTOMER
+    assert user_of_now(request) is CUSTOMER
     del request.user
     assert await user_of(request) is STAFF
+    assert await sync_to_async(user_of_now)(request) is STAFF
 
 
 @pytest.mark.parametrize(
@@ -158,11 +169,11 @@ async def test_user_that_a_middleware_put_there_goes_before_the_sessions():
         "no.such.rule",
         "tests.test_access.no_such_rule",
         "tests.test_access.NOT_CALLABLE",
-        # As an object, a class would be as good as true.
+        # A class object is true in a condition.
         "tests.test_access.Rule",
     ],
 )
-def test_what_is_no_rule_lets_nobody_in_and_says_so(access):
+def test_what_is_no_rule_admits_no_one_and_is_an_error(access):
     with pytest.raises(ImproperlyConfigured, match="SUMMARY_ACCESS"):
         load_rule(access)
     with pytest.raises(ImproperlyConfigured, match="SUMMARY_ACCESS"):

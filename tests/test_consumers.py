@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import functools
 import inspect
 import itertools
@@ -30,7 +31,7 @@ from django.urls import path
 
 from django_socket_status.consumers import SocketStatusMixin
 from django_socket_status.middleware import SocketStatusMiddleware
-from tests.asgi_driver import (
+from tests.support.asgi_driver import (
     ACCEPT,
     CLOSE,
     CONNECT,
@@ -42,10 +43,13 @@ from tests.asgi_driver import (
     said,
     scope_of,
     serve,
+    serve_quietly,
     serving,
     turns,
     until,
 )
+
+pytestmark = pytest.mark.python
 
 
 @pytest.fixture
@@ -82,7 +86,7 @@ class ApiConsumer(AsyncJsonWebsocketConsumer, metaclass=Registered):
 
 
 class SchemaConsumer(AsyncWebsocketConsumer):
-    """Takes keywords of its own, and builds its application itself."""
+    """Takes additional keywords, and builds its application itself."""
 
     def __init__(self, schema: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -130,7 +134,7 @@ class BareSyncConsumer(SyncConsumer):
 
 
 class Timing:
-    """A mixin of somebody else's."""
+    """A mixin of another package."""
 
     started = False
 
@@ -367,7 +371,7 @@ async def test_consumer_that_closes_is_gone_at_once(base, books):
         await until(lambda: len(server.sent) == 2)
         books.assert_counted_once()
         assert books.ending[0] == "server"
-        assert books.ending[2:] == (4001, "full")
+        assert books.ending[2:] == (4001, "full", "server_closed")
 
 
 # A disconnect is seen as it is received, however long the consumer takes.
@@ -382,7 +386,7 @@ def released() -> Iterator[threading.Event]:
 
 
 async def assert_seen_at_once(cls: Any, books: Books, released: Any) -> None:
-    """Leave a consumer that lingers, and see that nobody is counted meanwhile."""
+    """Leave a consumer that lingers, and verify that it is not counted meanwhile."""
     server = Server(CONNECT)
     async with accepted(cls.as_asgi(), server) as task:
         assert sum(books.counts.values()) == 1
@@ -876,7 +880,7 @@ async def test_type_can_be_chosen_for_one_connection(base, books):
     assert len(asked) == 2
 
 
-async def test_type_is_not_asked_of_a_rejected_connection(books):
+async def test_type_method_is_not_called_for_a_rejected_connection(books):
     class CallConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
         async def connect(self) -> None:
             await self.close()
@@ -889,7 +893,7 @@ async def test_type_is_not_asked_of_a_rejected_connection(books):
     assert books.told[0][1].type == "call"
 
 
-async def test_super_of_the_choices_is_the_default(books):
+async def test_super_of_the_choices_is_the_default(books, as_project):
     class CallConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
         def get_socket_status_type(self) -> str:
             return f"{super().get_socket_status_type()}_vip"
@@ -897,14 +901,17 @@ async def test_super_of_the_choices_is_the_default(books):
         def get_socket_status_labels(self) -> dict[str, object]:
             return {**super().get_socket_status_labels(), "more": True}
 
-    app = URLRouter([path("ws/call/<int:room>/", CallConsumer.as_asgi())])
+    further = {"api_key": "secret", "queryset": object()}
+    app = as_project(
+        URLRouter([path("ws/call/<int:room>/", CallConsumer.as_asgi(), further)])
+    )
     await serve(app, Server(CONNECT, disconnect()))
     _, connection, *_ = books.settle().told[0]
     assert connection.type == "call_vip"
     assert connection.labels == {"room": "42", "more": "True"}
 
 
-async def test_choice_that_is_patched_in_later_is_asked(books, monkeypatch):
+async def test_type_method_that_is_patched_in_later_is_called(books, monkeypatch):
     CallConsumer = consumer(AsyncWebsocketConsumer)
     await serve(CallConsumer.as_asgi(), Server(CONNECT, disconnect()))
     monkeypatch.setattr(CallConsumer, "get_socket_status_type", lambda self: "patched")
@@ -922,13 +929,15 @@ async def test_type_is_that_of_the_class_attribute(books):
 
 
 @pytest.mark.parametrize("base", [AsyncWebsocketConsumer, WebsocketConsumer])
-async def test_labels_change_from_inside_the_consumer(base, books):
+async def test_labels_change_from_inside_the_consumer(base, books, as_project):
     def receive(self, text_data=None, bytes_data=None):
         self.update_socket_status_labels(room=text_data, left=None)
 
     server = Server(CONNECT)
     scope = scope_of(url_route={"args": (), "kwargs": {"left": 1}})
-    async with accepted(consumer(base, receive=receive).as_asgi(), server, scope):
+    app = consumer(base, receive=receive).as_asgi()
+    as_project(URLRouter([path("<left>/", app)]))
+    async with accepted(app, server, scope):
         assert books.only.labels == {"left": "1"}
         server.put(said("lobby"))
         await until(lambda: books.only.labels == {"room": "lobby"})
@@ -947,17 +956,19 @@ async def test_labels_can_be_given_before_the_accept(books):
         assert books.only.labels == {"room": "lobby"}
 
 
-# Both doors.
+# Both entry points.
 
 
 @every_consumer
-async def test_both_doors_count_once_under_the_type_of_the_consumer(base, books):
+async def test_both_entry_points_count_once_under_the_type_of_the_consumer(
+    base, books, as_project
+):
     CallConsumer = consumer(base)
     inner = URLRouter(
         [path("call/<room>/", SocketStatusMiddleware(CallConsumer.as_asgi()))]
     )
-    app = SocketStatusMiddleware(
-        URLRouter([path("ws/", SocketStatusMiddleware(inner))])
+    app = as_project(
+        SocketStatusMiddleware(URLRouter([path("ws/", SocketStatusMiddleware(inner))]))
     )
     server = Server(CONNECT)
     async with accepted(app, server) as task:
@@ -967,12 +978,14 @@ async def test_both_doors_count_once_under_the_type_of_the_consumer(base, books)
         await task
     books.assert_counted_once()
     assert books.ending.code == 4321
-    # The sender is the class, whichever the door.
+    # The sender is the class, for both entry points.
     assert [source for _, _, source, _ in books.told] == [CallConsumer] * 2
 
 
-async def test_inner_door_that_is_reached_after_the_accept_refines(books):
-    """An application may accept first and hand over to a consumer then."""
+async def test_inner_entry_point_that_is_reached_after_the_accept_changes_nothing(
+    books,
+):
+    """A connection keeps the type that it was accepted with."""
 
     class CallConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
         async def connect(self) -> None:
@@ -988,13 +1001,51 @@ async def test_inner_door_that_is_reached_after_the_accept_refines(books):
 
     server = Server(CONNECT)
     async with serving(SocketStatusMiddleware(accepts_first), server):
-        await until(lambda: books.counts == {"call": 1})
+        await until(lambda: books.counts == {"websocket": 1})
         await turns()
+        assert books.counts == {"websocket": 1}
+        assert books.only.labels == {}
         server.put(disconnect())
     books.assert_counted_once()
 
 
-async def test_inner_door_that_is_reached_after_the_end_opens_nothing(books):
+@pytest.mark.parametrize("accepts", ["first", "last", "never"])
+@pytest.mark.parametrize("copier", [lambda scope: scope, dict, copy.deepcopy])
+async def test_demultiplexer_keeps_its_type(copier, accepts, books):
+    """Its children are consumers of their own streams, with the mixin or without."""
+
+    class ChatConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
+        socket_status_type = "chat"
+
+        def get_socket_status_type(self) -> str:
+            return "chosen by a child"
+
+    class NewsConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
+        pass
+
+    class AllConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
+        async def __call__(self, scope, receive, send):
+            if accepts == "first":
+                await send(ACCEPT)
+            for child in (ChatConsumer, SocketStatusMiddleware(NewsConsumer.as_asgi())):
+                app = child.as_asgi() if isinstance(child, type) else child
+                await serve_quietly(app, Server(disconnect()), copier(scope))
+            if accepts == "last":
+                await send(ACCEPT)
+            seen.append(books.counts)
+            await receive()
+
+    seen: list[dict[str, int]] = []
+    await serve(AllConsumer.as_asgi(), Server(disconnect()))
+    assert seen == [{} if accepts == "never" else {"all": 1}]
+    if accepts == "never":
+        books.assert_rejected()
+    else:
+        books.assert_counted_once()
+    assert {record.type for _, record, *_ in books.told} == {"all"}
+
+
+async def test_inner_entry_point_that_is_reached_after_the_end_opens_nothing(books):
     class CallConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
         async def connect(self) -> None:
             await self.accept()

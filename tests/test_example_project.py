@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from example_project import traffic
 from example_project.__main__ import main
-from tests.source import ROOT
+from tests.support.source import ROOT
 
 PATHS = {
     "call": "/ws/call/blue/",
@@ -33,7 +33,7 @@ PATHS = {
 
 
 def environment(directory: Path) -> dict[str, str]:
-    """Return the environment of a machine on which nobody ran the example before."""
+    """Return the environment of a machine on which the example never ran."""
     kept = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
     return {
         **kept,
@@ -114,6 +114,17 @@ def eventually(
 
 
 @pytest.mark.server
+def test_page_does_not_call_processes_without_sockets_missing(origin):
+    """Their number is 0 on an idle site: it has a row only where it is more."""
+    page = httpx.get(f"{origin}/", timeout=60).text
+    row = '<div hidden><dt>Processes that hold sockets</dt><dd id="workers">'
+    assert row in page
+    assert "<dt>Workers</dt>" not in page
+    script = re.search(r'src="(\S+/site\.js)"', page)[1]
+    assert "hidden = status.workers === 0" in httpx.get(f"{origin}{script}").text
+
+
+@pytest.mark.server
 @pytest.mark.parametrize("server", ["uvicorn", "daphne"])
 def test_site_counts_every_kind_of_socket_and_who_is_on_it(tmp_path, server):
     with running(tmp_path, "--server", server) as origin, ExitStack() as stack:
@@ -168,7 +179,7 @@ def test_two_in_a_room_hear_each_other(origin):
 def test_page_finds_all_that_it_names(origin):
     with httpx.Client(base_url=origin, timeout=60) as client:
         page = client.get("/")
-        assert "curl " + origin in page.text
+        assert "curl -s " + origin in page.text
         named = re.findall(r'(?:src|href)="(/[^"]*)"', page.text)
         scripts = [name for name in named if name.endswith(".js")]
         assert scripts

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.apps import apps
 from django.core.management import call_command
 
-from tests.source import NAME, PACKAGE, ROOT
+from tests.support.source import NAME, PACKAGE, ROOT
 
 
 def where_it_should_be() -> Path:
@@ -51,7 +51,7 @@ def test_app_has_no_models_and_no_migrations(db):
 
 
 def test_checks_find_nothing_in_a_project_without_a_setting():
-    """In a process of its own: other tests leave consumers with flaws in this one."""
+    """In a new process: other tests leave consumers with flaws in this one."""
     found = subprocess.run(
         [sys.executable, "-m", "django", "check", "--settings=tests.settings"],
         capture_output=True,

@@ -2,82 +2,81 @@
 
 from __future__ import annotations
 
+import ast
+import statistics
 import subprocess
 import sys
+from collections import Counter
 from graphlib import TopologicalSorter
 
 import pytest
 
-from tests.source import NAME, imports_of, modules
+from tests.support.source import NAME, imports_of, modules
 
 #: From what knows nothing to what knows everything. A module imports from its own
-#: layer and those above it in this list; a name stands for what is below it, too.
+#: layer and those above it in this list. A name stands for everything below it, too.
 LAYERS = {
-    "words and settings": {
+    "words, settings, threads": {
         "",
-        "bounds",
+        "asgi",
+        "concurrency",
         "conf",
-        "counting",
+        "endings",
         "exceptions",
-        "naming",
-        "patterns",
-        "records",
+        "limits",
         "signals",
-        "taking",
-        "users",
-        "worker",
     },
-    "what is open here, where it goes, and which URLs there are": {
-        "backends",
-        "endpoints",
-        "forks",
-        "holders",
-        "lives",
-        "registry",
-        "routes",
-        "socket_side",
-    },
-    "observing, reporting and reading": {
-        "describe",
-        "events",
-        "labels",
-        "lanes",
-        "places",
-        "readings",
-        "reporter",
-        "reports",
-        "services",
-        "status",
-        "tracking",
-    },
-    "what users touch": {
+    "records, and what is known of the project": {
         "access",
-        "admin",
-        "apps",
-        "checks",
+        "activity",
+        "endpoints",
+        "pages",
+        "records",
+        "users",
+        "validation",
+    },
+    "what is open here, and where reports go": {"backends", "registry"},
+    "what a worker is ordered to do": {"control"},
+    "what the backend is told": {"reporter"},
+    "observing one socket, and reading all reports": {"status", "tracking"},
+    "giving commands": {"operations"},
+    "entry points and the Python API": {
         "consumers",
-        "hub",
-        "listening",
+        "labels",
+        "middleware",
+        "services",
+    },
+    "what users see": {
+        "admin",
+        "checks",
+        "cli",
         "live",
         "management",
-        "metrics",
-        "middleware",
-        "origins",
+        "views",
+        "wording",
+    },
+    "what projects mount": {
+        "apps",
+        "contrib",
         "routing",
         "templatetags",
         "testing",
         "urls",
-        "views",
     },
 }
 
 #: Where each package that is not always there, or is the host's, may be imported.
 PLACES = {
     "channels": {"consumers"},
-    "prometheus_client": {"metrics"},
-    "redis": {"backends.redis_client"},
-    "msgpack": {"backends.redis_packing"},
+    "redis": {"backends.redis.driver"},
+    "msgpack": {"backends.redis.codec"},
 }
+
+#: The most modules in one folder, and lines in one module.
+MODULES = 22
+LINES = 300
+#: The most lines of the median function.
+FUNCTION_LINES = 10
 
 
 def layer_of(module: str) -> int:
@@ -131,12 +130,14 @@ def test_core_imports_without_the_optional_packages():
     """Also where they are installed: nothing may reach for them."""
     script = """
 import sys
-for name in ("redis", "msgpack", "prometheus_client"):
+for name in ("redis", "msgpack"):
     sys.modules[name] = None
 import django
 django.setup()
 from django_socket_status import apps, checks, consumers, middleware, services, urls
-from django_socket_status.backends import memory, redis, sqlite
+from django_socket_status.backends.redis import backend as redis
+from django_socket_status.backends.sqlite import backend as sqlite
+from django_socket_status.backends import memory
 """
     result = subprocess.run(
         [sys.executable, "-c", script],
@@ -162,3 +163,27 @@ assert connection.connection is None
         [sys.executable, "-c", script], capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+
+
+def test_folders_are_small():
+    folders = Counter(path.parent for path in modules().values())
+    assert not {str(it): count for it, count in folders.items() if count > MODULES}
+
+
+def test_modules_are_short():
+    lengths = {
+        name: len(path.read_text(encoding="utf-8").splitlines())
+        for name, path in modules().items()
+    }
+    assert not {name: length for name, length in lengths.items() if length > LINES}
+
+
+def test_median_function_is_short():
+    functions = [
+        node
+        for path in modules().values()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    lengths = [(node.end_lineno or 0) - node.lineno + 1 for node in functions]
+    assert statistics.median(lengths) <= FUNCTION_LINES

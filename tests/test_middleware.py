@@ -1,4 +1,4 @@
-"""The door around any application: transparent to everybody, and counting."""
+"""The middleware counts, and any application behind it notices nothing."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from django.urls.exceptions import Resolver404
 
 from django_socket_status.consumers import SocketStatusMixin
 from django_socket_status.middleware import SocketStatusMiddleware
-from tests.applications import WRAPPERS
-from tests.asgi_driver import (
+from tests.support.applications import WRAPPERS
+from tests.support.asgi_driver import (
     ACCEPT,
     CONNECT,
     Books,
@@ -200,7 +200,7 @@ async def test_connection_without_a_route_below_the_middleware_is_none_of_its(bo
     with pytest.raises(Resolver404):
         await serve(inner, Server(CONNECT), scope_of(path_remaining="call/"))
     assert books.kinds == []
-    # Whoever stands around all routers sees that it was refused.
+    # The middleware around all routers sees the rejection.
     with pytest.raises(ValueError, match="No route found"):
         await serve(
             SocketStatusMiddleware(URLRouter([path("ws/", inner)])), Server(CONNECT)
@@ -255,13 +255,13 @@ WORKING = [
 
 
 @pytest.mark.parametrize("wrapper", WORKING)
-@pytest.mark.parametrize("door", ["outside", "inside", "both"])
-async def test_middlewares_of_others_do_not_come_between(wrapper, door, books):
+@pytest.mark.parametrize("entry_point", ["outside", "inside", "both"])
+async def test_middlewares_of_others_do_not_come_between(wrapper, entry_point, books):
     app: Any = URLRouter([path("ws/call/<room>/", CallConsumer.as_asgi())])
-    if door != "outside":
+    if entry_point != "outside":
         app = SocketStatusMiddleware(app)
     app = WRAPPERS[wrapper](app)
-    if door != "inside":
+    if entry_point != "inside":
         app = SocketStatusMiddleware(app)
     server = Server(CONNECT)
     async with accepted(app, server) as task:
@@ -334,8 +334,8 @@ async def test_type_and_labels_come_from_the_route(books):
             async with accepted(app, server, scope_of(place)):
                 it = books.only
                 if it.type == "stt_room":
-                    # The consumer's own door: its class is on no route of the project.
-                    described = ("stt_room", "", described[2])
+                    # The mixin: the class is on no route of the project.
+                    described = ("stt_room", "", {})
                 assert (it.type, it.endpoint, it.labels) == described
 
 

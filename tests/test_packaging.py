@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 import django_socket_status
-from tests.source import NAME, ROOT
+from tests.support.source import NAME, ROOT
 
 pytestmark = pytest.mark.packaging
 
@@ -76,6 +76,12 @@ def test_wheel_holds_types_and_static_files(wheel):
     assert any(name.endswith(".d.ts") for name in static)
 
 
+def test_wheel_holds_the_scripts_for_redis(wheel):
+    folder = f"{NAME}/backends/redis/lua/"
+    held = {name.removeprefix(folder) for name in wheel.namelist() if folder in name}
+    assert {"common.lua", "report.lua", "read.lua"} <= held
+
+
 def test_wheel_holds_the_licence(wheel):
     assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
 
@@ -92,10 +98,14 @@ def test_sdist_holds_what_it_takes_to_test_and_document(sdist_names):
         "example_project/static/example_project/site.js",
         "example_project/templates/example_project/site.html",
         "pyproject.toml",
+        "tests/previous/README.md",
         "tests/test_packaging.py",
         "tox.ini",
     }
     assert expected <= sdist_names
+    # Of the earlier versions that a rollout is tested with.
+    wheels = (ROOT / "tests" / "previous").glob("*/*.whl")
+    assert {path.relative_to(ROOT).as_posix() for path in wheels} <= sdist_names
 
 
 def test_sdist_holds_nothing_that_a_run_left_behind(sdist_names):

@@ -13,7 +13,7 @@ from django_socket_status.records import (
     connection_id,
     instant,
 )
-from django_socket_status.worker import this_worker
+from django_socket_status.reporter.worker import this_worker
 
 
 def opened(number: int) -> OpenedConnection:

@@ -10,11 +10,11 @@ from channels.security.websocket import AllowedHostsOriginValidator
 from django.test import Client
 from django.urls import path
 
-from django_socket_status import endpoints
+from django_socket_status.endpoints import loaded as endpoints
 from django_socket_status.middleware import SocketStatusMiddleware
 from django_socket_status.routing import websocket_urlpatterns
-from tests.live_push import PATH, Visitor
-from tests.live_push import listening as serving
+from tests.support.live_push import PATH, Visitor
+from tests.support.live_push import listening as serving
 
 router = URLRouter([*websocket_urlpatterns])
 

@@ -1,7 +1,6 @@
-"""The tutorial, done step by step in an empty directory, with what stands on the page.
+"""The tutorial and the first page, followed step by step in an empty directory.
 
-What it does not do is what a virtual environment is for: the packages are those that
-run the suite.
+The packages are those that run the suite, so nothing is installed.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from typing import IO, Any
 
 import pytest
 
-from tests.redis_servers.server import free_port
-from tests.source import PACKAGE, ROOT
+from tests.support.redis_servers.server import free_port
+from tests.support.source import PACKAGE, ROOT
 
 pytestmark = pytest.mark.server
 
@@ -35,11 +34,14 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SECONDS = 30
 
 
-class Page:
-    """The blocks of the page, taken one after the other."""
+FIRST_PAGE = ROOT / "README.md"
 
-    def __init__(self) -> None:
-        self._blocks = BLOCK.findall(PAGE.read_text(encoding="utf-8"))
+
+class Page:
+    """The blocks of a page, taken one after the other."""
+
+    def __init__(self, path: Path = PAGE) -> None:
+        self._blocks = BLOCK.findall(path.read_text(encoding="utf-8"))
 
     def take(self, language: str) -> str:
         """Return the next block, which must be of this language."""
@@ -53,7 +55,7 @@ class Page:
 
 
 class Reader:
-    """Somebody who does what the page says, in a directory of theirs."""
+    """Follows the page step by step, in a separate directory."""
 
     def __init__(self, directory: Path) -> None:
         self.page = Page()
@@ -81,10 +83,19 @@ class Reader:
         content = self.page.take("python")
         heading, _, rest = content.partition("\n")
         name, _, at_the_end = heading.removeprefix("# ").partition(", ")
+        self._write(name, rest, at_the_end=bool(at_the_end))
+
+    def write_in_package(self, name: str) -> None:
+        """Write a file whose first line names it alone; add to the settings."""
+        heading, _, rest = self.page.take("python").partition("\n")
+        assert heading == f"# {name}"
+        self._write(f"mysite/{name}", rest, at_the_end=name == "settings.py")
+
+    def _write(self, name: str, content: str, *, at_the_end: bool) -> None:
         path = self.directory / name
         assert path.exists() or not at_the_end
         with path.open("a" if at_the_end else "w", encoding="utf-8") as file:
-            file.write(rest)
+            file.write(content)
 
     def run(self) -> str:
         """Run a command to its end, and return what it prints."""
@@ -100,14 +111,22 @@ class Reader:
 
     def serve(self) -> None:
         """Start the server of a block, in the place of the one before it."""
+        self.start_server(self.page.take("console"))
+
+    def start_server(self, command: str) -> None:
+        """Start a server, in the place of the one before it."""
         self.stop()
-        words = [*self._words(self.page.take("console")), "--port", str(self._port)]
+        words = [*self._words(command), "--port", str(self._port)]
         self._start(words, stdin=subprocess.DEVNULL)
         wait_for(lambda: self._ask() is not None)
 
     def connect(self, times: int = 1) -> IO[bytes]:
         """Start the client of a block; return where to type."""
-        command = self.page.take("console").replace("8000", str(self._port))
+        return self.start_clients(self.page.take("console"), times)
+
+    def start_clients(self, command: str, times: int = 1) -> IO[bytes]:
+        """Start a client several times; return where to type into the last one."""
+        command = command.replace("8000", str(self._port))
         for _ in range(times):
             client = self._start(self._words(command), stdin=subprocess.PIPE)
         assert client.stdin is not None
@@ -119,6 +138,14 @@ class Reader:
             "curl -s http://127.0.0.1:8000/socket-status/ | python -m json.tool\n"
         )
         expected = json.loads(self.page.take("json")) if shown else {}
+        self.wait_for_answer(sockets, expected)
+
+    def wait_for_answer(self, sockets: int, expected: dict[str, Any]) -> None:
+        """Ask until so many sockets are open, and all is as expected if that is given.
+
+        The timestamp may be any: it must only be of the form that is shown.
+        """
+        shown = bool(expected)
 
         def is_right() -> bool:
             answer = self._ask() or {}
@@ -188,7 +215,7 @@ def wait_for(
 
 @pytest.fixture
 def reader(tmp_path) -> Iterator[Reader]:
-    """Return somebody in an empty directory, and end what they started."""
+    """Return a reader in an empty directory; at the end, stop its processes."""
     reader = Reader(tmp_path)
     try:
         yield reader
@@ -202,7 +229,7 @@ def test_tutorial_does_what_it_says(reader):
     for _ in ("consumers", "asgi", "settings"):
         reader.write()
 
-    reader.skip("python -m pip install django-socket-status\n")
+    reader.skip('python -m pip install "django-socket-status @ git+https://')
     reader.write()
     assert reader.run() == reader.page.take("text")
     for _ in ("consumers", "urls"):
@@ -232,3 +259,46 @@ def test_tutorial_does_what_it_says(reader):
 def django_admin(*words: str, cwd: Path) -> None:
     """Do what the first commands of the page end with."""
     subprocess.run([sys.executable, "-m", "django", *words], cwd=cwd, check=True)
+
+
+def test_first_page_shows_what_its_four_lines_answer(reader):
+    """The project is the tutorial's, before it has this package."""
+    reader.skip("python3 -m venv")
+    django_admin("startproject", "mysite", ".", cwd=reader.directory)
+    for _ in ("consumers", "asgi", "settings"):
+        reader.write()
+
+    reader.page = Page(FIRST_PAGE)
+    reader.skip('python -m pip install "django-socket-status @ git+https://')
+    for name in ("settings.py", "consumers.py", "urls.py"):
+        reader.write_in_package(name)
+    reader.start_server("python -m uvicorn mysite.asgi:application")
+    address = "ws://127.0.0.1:8000/ws/call/42/"
+    reader.start_clients(f"python -m websockets {address}", times=2)
+    reader.wait_for_answer(2, json.loads(reader.page.take("json")))
+
+
+def test_home_of_the_documentation_has_the_lines_of_the_first_page():
+    first, home = Page(FIRST_PAGE), Page(ROOT / "docs" / "index.md")
+    for language in ("console", "python", "python", "python"):
+        assert first.take(language) == home.take(language)
+
+
+def test_first_page_is_short():
+    assert len(FIRST_PAGE.read_text(encoding="utf-8").splitlines()) < 130
+
+
+def test_links_of_the_first_page_work_on_other_sites():
+    """PyPI and npm show the README, where a relative link leads nowhere."""
+    text = FIRST_PAGE.read_text(encoding="utf-8")
+    links = re.findall(r"\]\(([^)\s]+)\)", text)
+    assert links
+    site = "https://github.com/django-socket-status/django-socket-status/blob/main/"
+    raw = "https://raw.githubusercontent.com/django-socket-status/django-socket-status/main/"
+    for link in links:
+        assert link.startswith((site, raw))
+        path = link.removeprefix(site).removeprefix(raw).partition("#")[0]
+        # The suite may be staged without the pages beside the documentation, and the
+        # picture may be made later.
+        if path.startswith("docs/") and not path.endswith(".gif"):
+            assert (ROOT / path).exists(), link

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.utils.functional import SimpleLazyObject
 
-from django_socket_status.bounds import MAX_USER_ID
+from django_socket_status import users
+from django_socket_status.limits import MAX_USER_ID
 from django_socket_status.users import key_of, user_id_of
+
+
+@pytest.fixture(autouse=True)
+def _nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(users, "_without_key", set())
 
 
 def test_key_is_given_as_it_is():
@@ -17,7 +23,7 @@ def test_key_is_given_as_it_is():
     assert user_id_of(User(pk=7)) == "7"
 
 
-def test_lazy_user_is_nobody_until_somebody_else_asks():
+def test_lazy_user_is_anonymous_until_it_is_evaluated():
     lazy = SimpleLazyObject(lambda: User(pk=7))
     assert key_of(lazy) is None
     assert lazy.pk == 7
@@ -37,3 +43,23 @@ def test_any_key_becomes_bounded_text(key):
     text = user_id_of(key)
     assert text is not None
     assert len(text.encode()) <= 4 * MAX_USER_ID
+
+
+class KeylessUser:
+    is_authenticated = True
+
+
+def test_user_without_a_key_is_logged_once_by_its_class(caplog):
+    for _ in range(2):
+        assert key_of(KeylessUser(), tell=True) is None
+    assert key_of(AnonymousUser(), tell=True) is None
+    assert key_of(SimpleLazyObject(KeylessUser), tell=True) is None
+    (record,) = caplog.records
+    assert f"{__name__}.KeylessUser" in record.getMessage()
+    assert record.levelname == "WARNING"
+
+
+def test_log_of_classes_without_a_key_is_bounded(caplog):
+    for number in range(2 * users.MAX_TOLD):
+        key_of(type(f"User{number}", (), {})(), tell=True)
+    assert 0 < len(caplog.records) <= users.MAX_TOLD

@@ -9,13 +9,19 @@ from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.forks import after_fork
 from django_socket_status.conf import SETTING, get_settings
-from django_socket_status.forks import after_fork
 
-__all__ = ["BaseBackend", "create_backend", "forget_after_fork", "get_backend"]
+__all__ = [
+    "BaseBackend",
+    "close_if_replaced",
+    "create_backend",
+    "forget_after_fork",
+    "get_backend",
+]
 
-# A plain dict with one entry: ``setdefault`` is one step, so that two threads that come
-# first agree on one backend. (``django.utils.connection`` would make one for each
+# A plain dict with one entry. ``setdefault`` is atomic, so two threads that both create
+# a backend use the same one. (``django.utils.connection`` would make one for each
 # task.)
 _backends: dict[str, BaseBackend] = {}
 _CURRENT = "current"
@@ -30,9 +36,18 @@ def get_backend() -> BaseBackend:
     """
     backend = _backends.get(_CURRENT)
     if backend is None:
-        after_fork(forget_after_fork)
         backend = _backends.setdefault(_CURRENT, create_backend())
     return backend
+
+
+def close_if_replaced(backend: BaseBackend) -> None:
+    """Close a backend again that another one has replaced while it was used.
+
+    For a thread of ours after its use: a changed setting has closed it, and the use has
+    opened it again.
+    """
+    if _backends.get(_CURRENT) is not backend:
+        backend.close()
 
 
 def create_backend() -> BaseBackend:
@@ -61,7 +76,7 @@ def create_backend() -> BaseBackend:
 
 
 def forget_after_fork() -> None:
-    """Let the backend of a forked child let go of what is its parent's."""
+    """Make the backend of a forked child forget its parent's connections."""
     for backend in _backends.values():
         backend.forget_after_fork()
 
@@ -74,3 +89,5 @@ def _drop(*, setting: str, **kwargs: Any) -> None:
 
 
 setting_changed.connect(_drop, dispatch_uid="django_socket_status.backends")
+# Registered here, so that it also runs in a process that only reads.
+after_fork(forget_after_fork)

@@ -7,13 +7,11 @@ which nothing else here does. Each id is explained in ``docs/reference/checks.md
 
 from __future__ import annotations
 
+from django_socket_status.checks.access import check_access
+from django_socket_status.checks.application import check_application
+from django_socket_status.checks.backend import check_backend
 from django_socket_status.checks.consumers import check_consumers
-from django_socket_status.checks.project import (
-    check_access,
-    check_application,
-    check_backend,
-    check_deployment,
-)
+from django_socket_status.checks.deployment import check_deployment
 from django_socket_status.checks.settings import check_settings
 
 __all__ = [

@@ -1,7 +1,7 @@
-"""Whether ``SocketStatusMixin`` can do something in the classes that have it.
+"""Whether ``SocketStatusMixin`` sees the connections of the classes that have it.
 
-Only classes that are imported by now are known. Importing the consumers is left to
-``check --deploy``: the modules of a project's ASGI application may do anything.
+These checks know only the classes that are already imported. ``check --deploy`` imports
+the rest: the modules of an ASGI application may have any effect.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def consumer_messages(consumers: Iterable[Consumer]) -> Iterator[CheckMessage]:
 
 
 def _passed_over(cls: Consumer) -> Iterator[CheckMessage]:
-    """Name the class in which the mixin was lost, and not every class below it."""
+    """Report the first class that passes the mixin over, and not its subclasses."""
     if all(_is_tracked(base) for base in cls.__bases__ if _has_mixin(base)):
         others = [base.__name__ for base in cls.__bases__ if not _has_mixin(base)]
         bases = ", ".join([SocketStatusMixin.__name__, *others])
@@ -72,10 +72,10 @@ def _has_mixin(cls: type) -> bool:
 
 
 def _serves_sockets(cls: Consumer) -> bool:
-    """Return whether there is an application behind the mixin, and of WebSockets.
+    """Return whether the class behind the mixin is an application of WebSockets.
 
-    A consumer of Channels has a handler for each kind of message that it takes; of any
-    other class, its ``__call__`` is all that is known.
+    A consumer of Channels has a method for each kind of message that it handles. Of any
+    other class, only its ``__call__`` is known.
     """
     if hasattr(cls, "as_asgi") and hasattr(cls, "dispatch"):
         return any(name.startswith("websocket_") for name in dir(cls))

@@ -1,4 +1,4 @@
-"""A clock that a test moves, and a worker that is nothing but its reports."""
+"""A clock that a test moves, and a worker that only makes reports."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import datetime
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from django_socket_status.activity.stored import Activity
 from django_socket_status.records import OpenedConnection, Report, Worker
 
 __all__ = ["Clock", "FakeWorker"]
@@ -29,13 +30,13 @@ class Clock:
 
 
 class FakeWorker:
-    """What one worker would tell a backend of connections that a test makes up.
+    """Makes the reports of one worker about connections that a test makes up.
 
-    Each method returns a report, in the order in which a backend has to get them.
+    Give a backend the reports in the order in which the methods returned them.
 
     Args:
         worker_id: Its id.
-        lease_seconds: How long it is to be believed.
+        lease_seconds: How long a reader believes each report.
     """
 
     def __init__(self, worker_id: str = "a", *, lease_seconds: float = 5.0) -> None:
@@ -69,8 +70,9 @@ class FakeWorker:
         connections: Iterable[OpenedConnection] | None = None,
         *,
         complete: bool = True,
+        activity: Activity | None = None,
     ) -> Report:
-        """Return a full report: of these, or of what it holds."""
+        """Return a full report of the given connections, or of those it holds."""
         if connections is not None:
             self.connections = {it.number: it for it in connections}
         return self._report(
@@ -78,6 +80,7 @@ class FakeWorker:
             complete=complete,
             opened=tuple(self.connections.values()),
             users_joined=sorted(self.users),
+            activity=activity,
         )
 
     def change(
@@ -85,6 +88,7 @@ class FakeWorker:
         *opened: OpenedConnection,
         closed: Iterable[OpenedConnection] = (),
         complete: bool = True,
+        activity: Activity | None = None,
     ) -> Report:
         """Return a report of what changed; with nothing given, a heartbeat."""
         before = self.users
@@ -99,11 +103,12 @@ class FakeWorker:
             closed=gone,
             users_joined=sorted(self.users - before),
             users_left=sorted(before - self.users),
+            activity=activity,
         )
 
     @property
     def users(self) -> frozenset[str]:
-        """Return whose connections it holds."""
+        """Return the users of its connections."""
         held = self.connections.values()
         return frozenset(it.user_id for it in held if it.user_id is not None)
 
@@ -114,7 +119,7 @@ class FakeWorker:
 
     @property
     def anonymous(self) -> int:
-        """Return how many of its connections are nobody's."""
+        """Return how many of its connections have no user."""
         return sum(it.user_id is None for it in self.connections.values())
 
     def _report(self, **content: object) -> Report:

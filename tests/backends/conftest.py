@@ -12,7 +12,7 @@ import pytest
 
 from django_socket_status.backends.sqlite import SqliteBackend
 from django_socket_status.testing import Clock, FakeWorker
-from tests.backends.redis_fixtures import (
+from tests.support.redis_fixtures import (
     make_redis,
     redis_prefix,
     shared_cluster,
@@ -20,11 +20,7 @@ from tests.backends.redis_fixtures import (
     shared_sentinels,
     tls_redis,
 )
-from tests.redis_servers.fixtures import (
-    proxy,
-    redis_server,
-    steady_cluster,
-)
+from tests.support.redis_servers.fixtures import proxy, redis_server, steady_cluster
 
 __all__ = [
     "make_redis",

@@ -8,12 +8,15 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from django_socket_status import backends, forks
+from django_socket_status import backends
 from django_socket_status.backends import create_backend, get_backend
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.backends.memory import MemoryBackend
 from django_socket_status.backends.sqlite import SqliteBackend
-from django_socket_status.testing.harness import in_fork
+from django_socket_status.concurrency import forks
+from django_socket_status.testing.contract.harness import in_fork
+
+pytestmark = pytest.mark.python
 
 MEMORY = {"BACKEND": "django_socket_status.backends.memory.MemoryBackend"}
 
@@ -96,7 +99,7 @@ def test_what_is_configured_wrongly_is_said(settings, given, message) -> None:
             get_backend()
 
 
-def test_child_that_is_forked_lets_go_even_if_nobody_but_readers_used_it() -> None:
+def test_forked_child_lets_go_even_if_only_readers_used_it() -> None:
     get_backend()
     assert backends.forget_after_fork in forks._callbacks
 

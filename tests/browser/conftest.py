@@ -17,8 +17,8 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
-from tests.redis_servers.server import free_port
-from tests.source import ROOT
+from tests.support.redis_servers.server import free_port
+from tests.support.source import ROOT
 
 try:
     from playwright.sync_api import (

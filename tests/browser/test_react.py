@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.browser.conftest import Site, Visit, wait_for
-from tests.source import PACKAGE, ROOT
+from tests.support.source import PACKAGE, ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from django_socket_status.backends.sqlite_link import BUSY_SECONDS
+from django_socket_status.backends.sqlite.connection import BUSY_SECONDS
 from tests.faults.workers import Worker
-from tests.redis_servers.fixtures import (
+from tests.support.redis_servers.fixtures import (
     proxy,
     redis_cluster,
     redis_sentinels,
@@ -23,7 +23,9 @@ Start = Callable[..., Worker]
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    return tmp_path / "place" / "sockets"
+    path = tmp_path / "place" / "sockets"
+    path.parent.mkdir()
+    return path
 
 
 @pytest.fixture

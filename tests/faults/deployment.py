@@ -21,7 +21,7 @@ BACKEND = "django_socket_status.backends.redis.RedisBackend"
 #: What the workers hold from first to last.
 SOCKETS = 3
 
-#: An outage is one warning. A machine that is busy makes a few of its own.
+#: An outage is one warning. A busy machine causes a few more.
 FEW = 5
 
 
@@ -31,7 +31,7 @@ class Deployment:
     Args:
         start: Starts one; see :func:`tests.faults.conftest.start`.
         workers: How many have sockets.
-        lease_seconds: For which a worker is believed.
+        lease_seconds: For which a worker counts.
         settings: Others than the short ones here.
         **options: Of the backend.
     """
@@ -117,12 +117,16 @@ class Deployment:
             time.sleep(0.02)
 
     def kill(self, worker: Worker) -> None:
+        def ask_and_kill() -> None:
+            self._note_stalls(worker)
+            worker.kill()
+
         self._users[worker].clear()
         self.workers.remove(worker)
-        self._change(worker, -self._truths[worker].now, worker.kill)
+        self._change(worker, -self._truths[worker].now, ask_and_kill)
 
     def freeze(self, *workers: Worker) -> None:
-        """Stop workers, and wait until nobody believes them any more."""
+        """Stop workers, and wait until no answer counts them any more."""
         self._frozen_at = time.monotonic()
         for worker in workers:
             worker.signal(signal.SIGSTOP)
@@ -141,15 +145,23 @@ class Deployment:
         wait_until(lambda: self.reader.total == rest)
 
     def may_be_missing(self, since: float, *workers: Worker) -> None:
-        """Note that nobody could know until now what workers hold."""
+        """Note that until now no reader could know what workers hold."""
         for worker in workers:
             self._truths[worker].may_seem(0, since)
+
+    def _note_stalls(self, worker: Worker) -> None:
+        """Note that the lease of a process that could not run may have ended."""
+        for begun, ended in worker.ask("stalls"):
+            self._truths[worker].may_seem(0, begun, ended)
 
     # What is said of it.
 
     @property
     def total(self) -> int:
         return sum(truth.now for truth in self._truths.values())
+
+    def held_by(self, worker: Worker) -> int:
+        return self._truths[worker].now
 
     @property
     def unique_users(self) -> int:
@@ -187,6 +199,8 @@ class Deployment:
 
     def verify_honest(self) -> None:
         """See that no process was told a lie since :meth:`watch`."""
+        for worker in self.workers:
+            self._note_stalls(worker)
         truths = list(self._truths.values())
         for process in self.processes:
             samples = process.ask("seen")
@@ -196,7 +210,7 @@ class Deployment:
 
     def verify_kept(self) -> None:
         """See that sockets that were open from first to last have their ids still."""
-        assert self.held <= set(self.reader.ask("ids"))
+        wait_until(lambda: self.held <= set(self.reader.ask("ids")))
 
     def verify_quiet(self) -> None:
         """See that no process warned at each heartbeat, and of nothing unforeseen."""

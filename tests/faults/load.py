@@ -25,6 +25,14 @@ class Waits:
     echoes: list[float] = dataclasses.field(default_factory=list)
 
 
+@dataclasses.dataclass(slots=True)
+class Done:
+    """How many sockets were opened, and closed by the client, from the start on."""
+
+    opened: int = 0
+    closed: int = 0
+
+
 class Load:
     """Opens and closes sockets until it is stopped; used with ``with``.
 
@@ -57,6 +65,12 @@ class Load:
         assert isinstance(waits, Waits)
         return waits
 
+    def done(self) -> Done:
+        """Return what it did from the start on."""
+        done = self._ask("done")
+        assert isinstance(done, Done)
+        return done
+
     def rest(self) -> None:
         """Have only those sockets open that are all the time."""
         self._ask("rest")
@@ -73,7 +87,7 @@ class Load:
 
 def _run(port: int, commands: Connection) -> None:
     held: list[RawClient] = []
-    waits, rests = Waits(), False
+    waits, done, rests = Waits(), Done(), False
     for number in itertools.count():
         if commands.poll(EVERY_SECONDS):
             do, wanted = commands.recv()
@@ -81,14 +95,17 @@ def _run(port: int, commands: Connection) -> None:
                 case "stop":
                     return
                 case "hold":
+                    done.opened += max(0, wanted - len(held))
                     _hold(held, port, wanted)
                 case "rest" | "work":
                     rests = do == "rest"
-            commands.send(waits if do == "take" else None)
+            commands.send({"take": waits, "done": done}.get(do))
             if do == "take":
                 waits = Waits()
         if held and not rests:
             _use(port, held[number % len(held)], waits)
+            done.opened += 1
+            done.closed += 1
 
 
 def _hold(held: list[RawClient], port: int, number: int) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 
-from tests.redis_servers.proxy import Network, Proxy
-from tests.redis_servers.server import RedisServer
+from tests.support.redis_servers.proxy import Network, Proxy
+from tests.support.redis_servers.server import RedisServer
 
 PREFIX = "socket_status"
 
 
 class Fault:
-    """Something that happens, and is over when it is mended."""
+    """A fault that lasts until it is repaired."""
 
     #: How the server is started.
     options: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ class Deleted(Fault):
 
 
 class Evicted(Fault):
-    """There is room for what somebody else writes, and not for us."""
+    """Redis evicts reports, because other data fills its memory."""
 
     def begin(self, server: RedisServer, proxy: Proxy) -> None:
         admin = server.admin
@@ -114,12 +114,15 @@ def disconnect_everybody(server: RedisServer) -> None:
 #: How a key is told from the others: by its end.
 KINDS = {
     "index": "workers",
-    "reports": "*[0-9a-f]",
+    "reports": "[0-9a-f]" * 16,
     "identities": "*:who",
     "users": "*:users*",
     "marks": "*:marks",
     "connections": "*:[0-9]*:[0-9]*",
 }
+
+#: What is kept of the past.
+PAST = {"totals": "totals", "closed list": "closed", "history": "ring:*"}
 
 FAULTS: dict[str, Fault] = {
     "killed, comes back empty": Killed(),

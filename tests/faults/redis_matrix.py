@@ -22,8 +22,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import django
+
 from django_socket_status.exceptions import StatusUnavailableError
+from django_socket_status.services import SocketStatusService
+from tests.faults import past
 from tests.faults.load import Load, Waits
+from tests.faults.past import Past, PastWatch
 from tests.faults.redis_scenes import STAGES, Scene
 from tests.faults.watching import Sample, Watch
 from tests.servers.servers import READ_LIMIT, Site, serving, wait_until
@@ -48,6 +53,11 @@ SOCKETS, SOCKETS_THEN = 20, 30
 PASSING = 4
 #: Of which the best counts, as far as time is concerned.
 ATTEMPTS = 3
+#: The beginnings of warnings that a fault may bring.
+FORESEEN = (
+    "WARNING django_socket_status: WebSocket status cannot be",
+    "WARNING django_socket_status: A sample of the WebSocket history is missing",
+)
 #: What a fault may add to the 99th percentile.
 ALLOWED_MS = 5.0
 #: A lease after the first worker reported again, which tries once a heartbeat.
@@ -63,9 +73,10 @@ class Row:
     before: Waits
     during: Waits
     samples: Sequence[Sample]
+    past: Past
     #: From the end of the fault until everybody says what is true.
     exact_after: float
-    #: Lines of standard error that nobody should find there.
+    #: Lines of standard error that should not be there.
     complaints: Sequence[str]
 
     @property
@@ -95,7 +106,7 @@ class Row:
     @property
     def is_true(self) -> bool:
         """Return whether all that was said is, whatever it took."""
-        return not self.lies and not self.complaints
+        return not (self.lies or self.past.lies or self.complaints)
 
     def rank(self) -> tuple[bool, bool, float]:
         """Return what is least for the run to show: that told a lie, or is good."""
@@ -119,9 +130,10 @@ class Row:
             self.server,
             *waits,
             f"{self.unsure:.0%}",
-            str(len(self.lies)),
+            str(len(self.lies) + len(self.past.lies)),
             f"{self.exact_after:.2f}",
             f"{self.slowest:.2f}",
+            str(self.past),
             "yes" if self.is_good else "**no**",
         )
         return f"| {' | '.join(cells)} |"
@@ -129,8 +141,9 @@ class Row:
 
 HEAD = """\
 | fault | server | accept, p99 in ms | echo, p99 in ms | stale or no answer | wrong \
-| exact after, s | slowest answer, s | as promised |
-|---|---|---|---|---|---|---|---|---|"""
+| exact after, s | slowest answer, s | totals | closed list | seconds without sample \
+| as promised |
+|---|---|---|---|---|---|---|---|---|---|---|---|"""
 
 
 def p99(seconds: Sequence[float]) -> float:
@@ -181,28 +194,44 @@ def _measured(
     fault: str, server: str, scene: Scene, site: Site, load: Load, asks: Any
 ) -> Row:
     time.sleep(1)
-    watches = [Watch(ask) for ask in asks]
+    watches, past_watch = [Watch(ask) for ask in asks], PastWatch()
     load.take()
     time.sleep(PHASE_SECONDS)
-    before = load.take()
+    before, totals = load.take(), SocketStatusService.get_totals()
+    began = time.time()
     scene.begin()
     time.sleep(PHASE_SECONDS / 2)
     load.hold(SOCKETS_THEN)
     time.sleep(PHASE_SECONDS / 2)
     during = load.take()
     load.rest()
+    ended = time.time()
     scene.end()
     exact_after = wait_until(
-        lambda: all(is_exact(ask()) for ask in asks),
-        explain=lambda: f"{fault}: {[ask() for ask in asks]}",
+        lambda: all(is_exact(ask()) for ask in asks) and past.is_exact(SOCKETS_THEN),
+        explain=lambda: f"{fault}: {[ask() for ask in asks]} {past.said()}",
     )
     site.settle(SOCKETS_THEN, SERVERS[server][0])
+    differences = past.settled(load.done(), totals)
+    looks, lies = past_watch.stop()
+    seconds, gaps = past.gaps_between(began, ended)
+    possible = range(SOCKETS, SOCKETS_THEN + PASSING)
     return Row(
         fault=fault,
         server=server,
         before=before,
         during=during,
         samples=[sample for watch in watches for sample in watch.stop()],
+        past=Past(
+            looks=looks,
+            lies=[
+                *lies,
+                *differences,
+                *past.untrue_samples(began, possible),
+            ],
+            seconds=seconds,
+            gaps=gaps,
+        ),
         exact_after=exact_after,
         complaints=[line for line in site.complaints() if not is_foreseen(line)],
     )
@@ -216,7 +245,7 @@ def is_exact(summary: dict[str, Any]) -> bool:
 
 def is_foreseen(line: str) -> bool:
     """Return whether a line is one of the warnings that a fault may bring."""
-    return line.startswith("WARNING django_socket_status: WebSocket status cannot be")
+    return line.startswith(FORESEEN)
 
 
 def main() -> int:
@@ -226,6 +255,7 @@ def main() -> int:
     parser.add_argument("--faults", nargs="+", choices=STAGES, default=[*STAGES])
     asked = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    django.setup()
     # That this process cannot read either is in the table.
     logging.getLogger("django_socket_status").addHandler(logging.NullHandler())
     # So that no process of it outlives it.
@@ -245,7 +275,7 @@ def is_good(fault: str, server: str) -> bool:
         print(f"| {fault} | {server} | **{error}** |", flush=True)
         return False
     print(row, flush=True)
-    for what in (*row.complaints, *row.lies):
+    for what in (*row.complaints, *row.lies, *row.past.lies):
         print(what, file=sys.stderr)
     return row.is_good
 

@@ -8,13 +8,16 @@ import functools
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from tests.faults.redis_faults import FAULTS, PREFIX, Fault
-from tests.redis_servers.cluster import cluster
-from tests.redis_servers.proxy import Proxy
-from tests.redis_servers.sentinel import FAILOVER_MS, SERVICE, sentinels
-from tests.redis_servers.server import RedisServer, wait_until
+from tests.faults.redis_faults import FAULTS, PAST, PREFIX, Deleted, Fault
+from tests.support.redis_servers.cluster import cluster
+from tests.support.redis_servers.proxy import Proxy
+from tests.support.redis_servers.sentinel import FAILOVER_MS, SERVICE, sentinels
+from tests.support.redis_servers.server import RedisServer, wait_until
 
 KEY = f"{{{PREFIX}}}:workers"
+
+#: Workers sample the history once a second, as a fault lasts but for some.
+OFTEN = "tests.servers.project.often"
 
 
 def nothing() -> None:
@@ -37,7 +40,9 @@ class Scene:
     begin: Callable[[], object] = nothing
     end: Callable[[], object] = nothing
     #: Of the process that serves the sockets.
-    environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    environment: Mapping[str, str] = dataclasses.field(
+        default_factory=lambda: {"PROJECT_IMPORTS": OFTEN}
+    )
 
 
 Stage = Callable[[], contextlib.AbstractContextManager[Scene]]
@@ -80,7 +85,7 @@ def under_sentinels() -> Iterator[Scene]:
 @contextlib.contextmanager
 def with_a_wrong_clock(seconds: float) -> Iterator[Scene]:
     environment = {
-        "PROJECT_IMPORTS": "tests.servers.project.wrong_clock",
+        "PROJECT_IMPORTS": f"{OFTEN},tests.servers.project.wrong_clock",
         "PROJECT_CLOCK": str(seconds),
     }
     with RedisServer() as server:
@@ -94,6 +99,10 @@ STAGES: dict[str, Stage] = {
         for name, fault in FAULTS.items()
         # Nobody is signed in here.
         if name != "users deleted"
+    },
+    **{
+        f"{kind} deleted": functools.partial(on_a_server, Deleted(pattern))
+        for kind, pattern in PAST.items()
     },
     "another master of the Cluster down": functools.partial(in_a_cluster, own=False),
     "its own master of the Cluster down": functools.partial(in_a_cluster, own=True),

@@ -1,4 +1,4 @@
-"""Whoever comes back first after a loss is not taken for everybody."""
+"""The first worker to report after a loss does not make the answer complete."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import pytest
 
 from django_socket_status.backends.redis import RedisBackend
 from django_socket_status.testing import FakeWorker
-from tests.redis_servers.server import RedisServer, wait_until
+from tests.support.redis_servers.server import RedisServer, wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.redis]
+pytestmark = [pytest.mark.faults, pytest.mark.redis, pytest.mark.protocol]
 
 LOSSES: dict[str, Callable[[RedisServer], object]] = {
     "restarted": lambda server: server.restart(),

@@ -13,15 +13,15 @@ from django_socket_status.backends.redis import RedisBackend
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import ConnectionQuery
 from django_socket_status.testing import FakeWorker
-from tests.redis_servers.proxy import Network, Proxy
-from tests.redis_servers.server import RedisServer, wait_until
+from tests.support.redis_servers.proxy import Network, Proxy
+from tests.support.redis_servers.server import RedisServer, wait_until
 
-pytestmark = [pytest.mark.faults, pytest.mark.redis]
+pytestmark = [pytest.mark.faults, pytest.mark.redis, pytest.mark.protocol]
 
 #: Of each kind.
 ROUNDS = 25
 
-#: How long somebody waits in vain.
+#: The timeout of a command.
 TIMEOUT_SECONDS = 0.04
 
 Late = Callable[[BaseBackend, FakeWorker], object]

@@ -9,8 +9,8 @@ import pytest
 
 from tests.faults.deployment import Deployment
 from tests.faults.workers import Worker, wait_until
-from tests.redis_servers.proxy import Network, Proxy
-from tests.redis_servers.server import RedisServer
+from tests.support.redis_servers.proxy import Network, Proxy
+from tests.support.redis_servers.server import RedisServer
 
 pytestmark = [pytest.mark.faults, pytest.mark.redis]
 
@@ -23,7 +23,7 @@ TEN_MINUTES = 600.0
 def deployment(
     start: Start, redis_server: RedisServer, proxy: Proxy
 ) -> Iterator[Deployment]:
-    """Run one; whatever happens, nobody is told a lie, and all is well in the end."""
+    """Run one; no answer may be wrong, and all must be right in the end."""
     deployment = Deployment(start, url=redis_server.url)
     deployment.watch()
     yield deployment
@@ -38,7 +38,7 @@ def test_killed_worker_takes_its_sockets_with_it(deployment: Deployment) -> None
     deployment.wait_until_exact()
 
 
-def test_nobody_is_left_of_workers_that_were_all_killed(
+def test_no_socket_is_left_of_workers_that_were_all_killed(
     deployment: Deployment,
 ) -> None:
     for worker in list(deployment.workers):

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.workers import Worker, wait_until
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.oldest]
 
 Start = Callable[..., Worker]
 
@@ -25,7 +25,9 @@ def path() -> Iterator[Path]:
     """Return one that other users can reach, unlike the directories of pytest."""
     with tempfile.TemporaryDirectory(dir=EVERYBODYS) as directory:
         os.chmod(directory, 0o711)
-        yield Path(directory, "place", "sockets")
+        path = Path(directory, "place", "sockets")
+        path.parent.mkdir()
+        yield path
 
 
 LETTER = b"Dear mother,\n" * 20
@@ -36,6 +38,8 @@ class Trouble:
 
     #: A part of what is to be said about it.
     says = ""
+    #: Whether it can come later: a directory that was there is made again.
+    may_be_late = True
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -100,6 +104,21 @@ class NoDirectory(Trouble):
 
     def mend(self, worker: Worker) -> None:
         self.path.parent.unlink()
+        self.path.parent.mkdir()
+
+
+class MissingDirectory(Trouble):
+    """A volume that is not mounted, say: what is made there, others do not see."""
+
+    says = "does not exist"
+    may_be_late = False
+
+    def make(self, worker: Worker) -> None:
+        self.path.parent.rmdir()
+
+    def mend(self, worker: Worker) -> None:
+        assert not self.path.parent.exists()
+        self.path.parent.mkdir()
 
 
 class NotWritable(Trouble):
@@ -123,7 +142,7 @@ class NotReadable(NotWritable):
 
 
 class NoSpace(Trouble):
-    """A limit is as good as a full disk, and no other process suffers from it."""
+    """A limit acts like a full disk, and no other process suffers from it."""
 
     says = "cannot be"
 
@@ -140,6 +159,7 @@ TROUBLES = [
     Directory,
     Pipe,
     NoDirectory,
+    MissingDirectory,
     NotWritable,
     NotReadable,
     NoSpace,
@@ -152,8 +172,15 @@ def put_in_its_place(path: Path, make: Callable[[Path], object]) -> None:
     make(path)
 
 
-@pytest.mark.parametrize("late", [False, True], ids=["at first", "later"])
-@pytest.mark.parametrize("kind", TROUBLES, ids=lambda kind: kind.__name__)
+KINDS_AND_TIMES = [
+    pytest.param(kind, late, id=f"{kind.__name__} {'later' if late else 'at first'}")
+    for kind in TROUBLES
+    for late in [False, True]
+    if kind.may_be_late or not late
+]
+
+
+@pytest.mark.parametrize(("kind", "late"), KINDS_AND_TIMES)
 def test_host_goes_on_and_says_what_is_wrong(
     start: Start, path: Path, kind: type[Trouble], late: bool
 ) -> None:
@@ -192,13 +219,39 @@ def test_process_without_sockets_says_that_it_cannot_know(
     assert "left alone" in summary["error"]
 
 
+def test_processes_of_two_users_know_that_they_do_not_meet(
+    start: Start, tmp_path: Path
+) -> None:
+    """By default each user has a place that the other cannot read."""
+    given = {"OPTIONS": {}, "DEPLOYMENT": tmp_path.name[-30:] + str(os.getpid())}
+    worker, reader, idle = (start(**given, LEASE_SECONDS=4.0) for _ in range(3))
+    if os.geteuid() != 0:
+        # They cannot become two, so that they meet.
+        worker.ask("open")
+        wait_until(lambda: reader.total == 1)
+        return
+    worker.ask("become_nobody")
+    worker.ask("open", number=3)
+    worker.ask("flush")
+    wait_until(lambda: "another user (uid 65534)" in str(idle.ask("summary")))
+    reader.ask("open")
+    summary = {}
+    # It sees its own, and that these are not all.
+    wait_until(lambda: summary.update(reader.ask("summary")) or summary.get("stale"))
+    assert summary["total_sockets"] == 1
+    assert any("uid 65534" in message for message in reader.ask("warnings"))
+    wait_until(lambda: worker.ask("summary").get("stale"))
+    worker.kill()
+    wait_until(lambda: reader.total == 1)
+
+
 def test_others_see_those_who_can_write(start: Start, path: Path) -> None:
     """One process is out of space; what the others report is counted."""
     full, other = start(LEASE_SECONDS=4.0), start()
     for worker in (full, other):
         worker.ask("open", number=2)
         worker.ask("flush")
-    assert other.total == 4
+    wait_until(lambda: other.total == 4)
     full.ask("limit_file_size", size=0)
     full.ask("open")
     wait_until(lambda: other.total == 2)

@@ -2,7 +2,7 @@
 
 An answer is honest when it says that it is stale, that it covers one process alone, or
 that there is none. Otherwise it has to be right; and it may be as old as a lease, the
-time for which a worker is believed.
+time for which a worker counts.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Sample:
 
 
 class Watch:
-    """Asks on a thread of its own until it is told to stop."""
+    """Reads on a separate thread until it is stopped."""
 
     def __init__(self, ask: Callable[[], dict[str, Any]]) -> None:
         self._ask = ask
@@ -81,9 +81,10 @@ class Truth:
         self._spans.append((self._since, time.monotonic(), self.now))
         self.now, self._since = number, since
 
-    def may_seem(self, number: int, since: float) -> None:
-        """Note that another number was as good until now: of a worker that froze."""
-        self._spans.append((since, time.monotonic(), number))
+    def may_seem(self, number: int, since: float, until: float | None = None) -> None:
+        """Note another true number, until now by default: of a worker that froze."""
+        ended = time.monotonic() if until is None else until
+        self._spans.append((since, ended, number))
 
     def between(self, first: float, last: float) -> set[int]:
         """Return every number that was true at some moment of a time."""

@@ -25,19 +25,17 @@ django.setup()
 
 from django.contrib.auth.models import User  # noqa: E402
 
-from django_socket_status import status  # noqa: E402
-from django_socket_status.backends import (  # noqa: E402
-    get_backend,
-    redis,  # noqa: F401
-    sqlite,  # noqa: F401
-    sqlite_link,
-)
+from django_socket_status.backends import get_backend  # noqa: E402
+from django_socket_status.backends.sqlite import connection as sqlite_link  # noqa: E402
+from django_socket_status.backends.sqlite import kernel_locks  # noqa: E402
 from django_socket_status.exceptions import StatusUnavailableError  # noqa: E402
-from django_socket_status.reporter import reporter  # noqa: E402
+from django_socket_status.reporter.thread import reporter  # noqa: E402
 from django_socket_status.services import SocketStatusService  # noqa: E402
+from django_socket_status.status import reader as status  # noqa: E402
 from django_socket_status.testing import isolated_socket_status  # noqa: E402
 from tests.faults.watching import Sample, Watch  # noqa: E402
-from tests.held_sockets import close_socket, open_socket  # noqa: E402
+from tests.support.held_sockets import close_socket, open_socket  # noqa: E402
+from tests.support.pulse import Pulse, Span  # noqa: E402
 
 PATIENT_SECONDS = 15.0
 
@@ -48,6 +46,7 @@ class Site:
     def __init__(self) -> None:
         self._held: list[Any] = []
         self._watch: Watch | None = None
+        self._pulse = Pulse()
         self._said = Said()
         logging.getLogger("django_socket_status").addHandler(self._said)
 
@@ -84,7 +83,7 @@ class Site:
         return sorted(connection.connection_id for connection in page)
 
     def watch(self) -> None:
-        """Ask for the summary from now on, on a thread of its own."""
+        """Read the summary from now on, on a separate thread."""
         self._watch = Watch(self.summary)
 
     def seen(self) -> list[Sample]:
@@ -92,12 +91,26 @@ class Site:
         watch, self._watch = self._watch, None
         return watch.stop() if watch is not None else []
 
+    def stalls(self) -> list[Span]:
+        """Return when this process was not given a processor."""
+        return self._pulse.stalls()
+
     def warnings(self) -> list[str]:
         """Return what was warned of since it was last asked for."""
         return self._said.taken()
 
+    def hold_reports(self, seconds: float) -> None:
+        """Run, and let no report out for a while."""
+        with reporter.sender._lock:
+            time.sleep(seconds)
+
+    def freeze_between_reports(self) -> None:
+        """Stop while nothing is written: a write would hold up the other processes."""
+        with reporter.sender._lock:
+            os.kill(os.getpid(), signal.SIGSTOP)
+
     def freeze_while_writing(self) -> None:
-        """Stop in the middle of a transaction, until somebody says go on."""
+        """Stop in the middle of a transaction, until the test continues it."""
         backend: Any = get_backend()
         with backend._writer.transaction():
             os.kill(os.getpid(), signal.SIGSTOP)
@@ -107,6 +120,11 @@ class Site:
         with backend._reader.reading() as link:
             link.database.execute("SELECT * FROM worker").fetchall()
             os.kill(os.getpid(), signal.SIGSTOP)
+
+    def read_files(self, pattern: str) -> None:
+        """Open and close files beside the status file, as a backup would."""
+        for file in get_backend().path.parent.glob(pattern):  # type: ignore[attr-defined]
+            file.read_bytes()
 
     def shift_clock(self, seconds: float) -> None:
         """Be wrong about the time of day from now on."""
@@ -142,9 +160,13 @@ class Said(logging.Handler):
 
 
 def serve(
-    given: dict[str, Any], commands: Connection, errors: Path, busy_seconds: float
+    given: dict[str, Any],
+    commands: Connection,
+    errors: Path,
+    busy_seconds: float,
+    has_ofd: bool,
 ) -> None:
-    """Answer each command, until nobody sends any more."""
+    """Answer each command, until the test sends no more."""
     with errors.open("w") as file:
         os.dup2(file.fileno(), sys.stderr.fileno())
     settings.SOCKET_STATUS = given
@@ -152,6 +174,7 @@ def serve(
         # What is asked of a file is who is right, and not how soon.
         status.status_reader.read_seconds = status.FLUSH_SECONDS = PATIENT_SECONDS
     sqlite_link.BUSY_SECONDS = busy_seconds
+    kernel_locks.MAY_HAVE_OFD &= has_ofd
     site = Site()
     rehearse(site)
     while True:
@@ -165,7 +188,7 @@ def serve(
 
 
 def rehearse(site: Site) -> None:
-    """Import what is imported late, before somebody gives up the right to read it."""
+    """Import what is imported late, before the process loses the right to read it."""
     with isolated_socket_status():
         site.open()
         site.close()

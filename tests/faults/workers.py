@@ -1,4 +1,4 @@
-"""Processes with WebSockets of their own, seen from outside."""
+"""Worker processes with WebSockets, controlled by the test."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from django_socket_status.backends.sqlite_link import BUSY_SECONDS
+from django_socket_status.backends.sqlite.connection import BUSY_SECONDS
 from tests.faults.worker_process import serve
 
 DEADLINE_SECONDS = 60.0
 
-#: Short, so that nobody waits; a lease that ends when a process is slow is no fault.
+#: A short heartbeat, so that tests do not wait, and a long lease, since a slow process
+#: is no fault.
 HEARTBEAT_SECONDS = 0.1
 LEASE_SECONDS = 30.0
 
@@ -33,6 +34,7 @@ class Worker:
         path: The status file.
         errors: A directory for what it writes to standard error.
         busy_seconds: How long it waits while others write to the file.
+        has_ofd: Whether its kernel may have open file description locks.
         **settings: What differs from short defaults.
     """
 
@@ -42,6 +44,7 @@ class Worker:
         errors: Path,
         *,
         busy_seconds: float = BUSY_SECONDS,
+        has_ofd: bool = True,
         **settings: object,
     ) -> None:
         given = {
@@ -57,7 +60,7 @@ class Worker:
         self._commands, its_end = _forking.Pipe()
         self.process = _forking.Process(
             target=serve,
-            args=(given, its_end, self._errors, busy_seconds),
+            args=(given, its_end, self._errors, busy_seconds, has_ofd),
             daemon=True,
         )
         self.process.start()

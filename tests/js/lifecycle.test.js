@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import { Page, START, World, calls, refusal, silence } from "./world.js";
 
-test("nothing is asked before somebody wants to know", async () => {
+test("there is no request before the first subscriber", async () => {
   const world = new World();
   const source = world.source();
   source.getStatus();

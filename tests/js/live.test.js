@@ -81,7 +81,7 @@ test("an answer to a question from before it was live cannot overwrite it", asyn
   assert.equal(source.getSnapshot().connection, "live");
 });
 
-test("a ping confirms the status and tells nobody", async () => {
+test("a ping confirms the status and calls no subscriber", async () => {
   const { world, source } = await live();
   const snapshot = source.getSnapshot();
   await world.pass(25_000);
@@ -208,11 +208,63 @@ test("a server that accepts, answers once and drops is left alone more and more"
   }
 });
 
-test("a connection that lasted starts the backoff anew", async () => {
+test("a server that sends several messages and drops is left alone more and more", async () => {
+  for (const messages of [2, 3, 50]) {
+    const { world } = await live();
+    world.chance = 1;
+    let tries = 0;
+    for (const end = world.time + 3_600_000; world.time < end; await world.pass(1_000)) {
+      if (world.socket.isClosed || world.sockets.length === tries) continue;
+      tries = world.sockets.length;
+      for (let i = 0; i < messages; i += 1) world.socket.tell(calls(i % 5));
+      world.socket.ping();
+      world.socket.end(1011);
+    }
+    // The first, nine within 511 seconds, then one every 300.
+    assert.equal(tries, 20);
+    assert.ok(world.requests.length < 400);
+  }
+});
+
+test("a connection that is dropped just before it has lasted leaves the backoff as it is", async () => {
+  const { world } = await live();
+  world.chance = 1;
+  for (let i = 0; i < 4; i += 1) {
+    await world.pass(30_000);
+    world.socket.ping();
+    await world.pass(29_999);
+    world.socket.end(1012);
+    await world.pass(1_000 * 2 ** i - 1);
+    assert.equal(world.sockets.length, i + 1);
+    await world.pass(1);
+    assert.equal(world.sockets.length, i + 2);
+    world.socket.tell(SUMMARY);
+  }
+});
+
+test("a handshake that takes long is not a connection that lasted", async () => {
+  const { world } = await offered();
+  world.chance = 1;
+  for (let i = 0; i < 4; i += 1) {
+    await world.pass(59_000);
+    world.socket.tell(SUMMARY);
+    world.socket.ping();
+    await world.pass(2_000);
+    world.socket.end(1012);
+    await world.pass(1_000 * 2 ** i - 1);
+    assert.equal(world.sockets.length, i + 1);
+    await world.pass(1);
+    assert.equal(world.sockets.length, i + 2);
+  }
+});
+
+test("a connection that lasted one minute starts the backoff again", async () => {
   const { world } = await live();
   world.chance = 1;
   for (let i = 0; i < 5; i += 1) {
+    await world.pass(30_000);
     world.socket.ping();
+    await world.pass(30_000);
     world.socket.end(1012);
     await world.pass(1_000);
     assert.equal(world.sockets.length, i + 2);
@@ -424,7 +476,7 @@ test("live push that works covers for polling that fails", async () => {
   assert.equal(world.requests.length, asked);
 });
 
-test("changed options listen anew", async () => {
+test("changed options open another connection", async () => {
   const { world, source } = await live();
   source.initialize({ credentials: "include" });
   assert.equal(world.sockets[0].isClosed, true);
@@ -432,7 +484,7 @@ test("changed options listen anew", async () => {
   assert.equal(world.sockets.length, 2);
 });
 
-test("another interval hangs up on nobody, and holds once it is lost", async () => {
+test("another interval keeps the connection, and holds once it is lost", async () => {
   const { world, source } = await live();
   source.initialize(5_000);
   await world.pass(20_000);

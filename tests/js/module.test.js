@@ -12,7 +12,7 @@ import { functions, properties } from "./types/surface.js";
 
 const MODULE = new URL(import.meta.resolve("django-socket-status"));
 
-/** Run `code` in a Node of its own, which is given a minute to end. */
+/** Run `code` in a separate Node process for at most a minute. */
 function run(code) {
   const args = ["--input-type=module", "--eval", code.replace("MODULE", MODULE)];
   return promisify(execFile)(process.execPath, args, { timeout: 60_000 });
@@ -76,7 +76,7 @@ test("does not keep a process alive, also while it runs", async () => {
   `);
 });
 
-test("what a callback throws is reported and hinders nobody", async () => {
+test("what a callback throws is reported and does not affect other subscribers", async () => {
   const { stdout } = await run(`
     globalThis.fetch = async () => Response.json({ total_sockets: 7 });
     process.on("unhandledRejection", (error) => console.log("reported", error.message));

@@ -31,7 +31,7 @@ test("asks with the ETag of the last answer, past the browser's cache", async ()
   assert.equal(second.init.cache, "no-store");
 });
 
-test("an answer 304 confirms what is known, and nobody is told", async () => {
+test("a 304 confirms the status and calls no subscriber", async () => {
   const world = new World();
   const source = world.source();
   let told = 0;

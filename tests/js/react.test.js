@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { after, afterEach, before, beforeEach, describe, mock, test } from "node:test";
 
-import { SocketStatusService } from "django-socket-status";
+import { SocketStatusService, countOf } from "django-socket-status";
 import { Window } from "happy-dom";
 
 import { SUMMARY, World, calls, gone } from "./world.js";
@@ -153,6 +153,18 @@ for (const [version, require] of [
       assert.equal(container.textContent, "1");
     });
 
+    test("a selection counts a type with an inherited name", async () => {
+      const useSocketStatus = hookOf(React, source);
+      const Count = ({ type }) => `${useSocketStatus((view) => countOf(view, type))} `;
+      const types = ["constructor", "__proto__", "toString"];
+      await render(...types.map((type) => element(Count, { key: type, type })));
+      assert.equal(container.textContent, "0 0 0 ");
+      const sockets_by_type = JSON.parse('{"constructor": 1, "__proto__": 2}');
+      world.summary = { ...SUMMARY, sockets_by_type };
+      await pass(0);
+      assert.equal(container.textContent, "1 2 0 ");
+    });
+
     test("shows the connection and the error beside the last number", async () => {
       const useSocketStatus = hookOf(React, source);
       const Badge = () => {
@@ -273,7 +285,7 @@ test("what the hook shows before the first answer is what the source shows", asy
   assert.deepEqual(view, { ...status, ...rest });
 });
 
-test("without the shared source and without one of its own there is no hook", async () => {
+test("without the shared source and without another one there is no hook", async () => {
   const key = Symbol.for("django-socket-status/v1");
   const shared = globalThis[key];
   delete globalThis[key];

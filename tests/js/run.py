@@ -1,4 +1,4 @@
-"""Check the JavaScript package in a directory of its own: ``python run.py DIRECTORY``.
+"""Check the JavaScript package in a separate directory: ``python run.py DIRECTORY``.
 
 A machine without Node is told so and passes, unless ``CI_NO_SKIPS`` is set.
 """

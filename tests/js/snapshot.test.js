@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+import { countOf } from "django-socket-status";
+
 import { START, SUMMARY, World, calls, gone } from "./world.js";
 
 async function asked(summary = SUMMARY) {
@@ -105,6 +107,43 @@ test("types with the names of JavaScript's own properties are only names", async
   world.summary = { ...SUMMARY, sockets_by_type: { ...sockets_by_type, timestamp: 4 } };
   await world.pass(10_000);
   assert.equal(source.getStatus().socketsByType.timestamp, 4);
+});
+
+const INHERITED = Object.getOwnPropertyNames(Object.prototype);
+
+test("a type without sockets counts 0, whatever every object inherits", async () => {
+  const { source } = await asked();
+  for (const type of INHERITED) assert.equal(countOf(source.getStatus(), type), 0, type);
+  const fresh = new World().source().getStatus();
+  for (const type of INHERITED) assert.equal(countOf(fresh, type), 0, type);
+});
+
+test("a type with the name of an inherited property counts its sockets", async () => {
+  for (const type of INHERITED) {
+    const sockets_by_type = JSON.parse(`{"${type}": 7}`);
+    const { source } = await asked({ ...SUMMARY, total_sockets: 9, sockets_by_type });
+    assert.equal(countOf(source.getStatus(), type), 7, type);
+    assert.equal(source.getFormattedStatus(), `Open sockets: 9 (7 ${type})`);
+  }
+});
+
+test("without a type every socket counts", async () => {
+  const { source } = await asked();
+  assert.equal(countOf(source.getStatus()), 3);
+  assert.equal(countOf(source.getStatus(), ""), 3);
+  assert.equal(countOf(source.getStatus(), "call"), 2);
+  assert.equal(countOf(source.getStatus(), "fax"), 0);
+});
+
+test("what a later server nests under inherited names is frozen as well", async () => {
+  const later = JSON.parse('{"__proto__": {}, "constructor": {}, "toString": {"a": [1]}}');
+  const { source } = await asked({ ...SUMMARY, later });
+  assert.deepEqual(Object.keys(source.getStatus().later), Object.keys(later).sort());
+  assertDeeplyFrozen(source.getSnapshot());
+  assert.equal(Object.isFrozen(Object.prototype), false);
+  for (const key of Object.keys(later)) {
+    assert.notEqual(source.getStatus().later[key], Object.prototype);
+  }
 });
 
 test("snapshots are frozen through and through", async () => {

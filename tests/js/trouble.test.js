@@ -33,7 +33,7 @@ test("updatedAt of a lost connection is the last confirmation, not the last chan
   assert.equal(source.getSnapshot().updatedAt, START + 30_000);
 });
 
-test("the same failure again tells nobody", async () => {
+test("the same failure again calls no subscriber", async () => {
   const { world, source } = await running();
   world.answer = refusal(503);
   await world.pass(10_000);
@@ -91,7 +91,7 @@ for (const chance of [0, 0.25, 0.999]) {
   });
 }
 
-test("success starts the backoff anew", async () => {
+test("success resets the backoff", async () => {
   const { world } = await running();
   world.chance = 1;
   world.answer = gone;

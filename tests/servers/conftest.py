@@ -1,4 +1,4 @@
-"""Real servers, each with files of its own, and none left over after its test."""
+"""Real servers, each with its own files, and none left over after its test."""
 
 from __future__ import annotations
 

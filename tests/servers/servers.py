@@ -1,4 +1,4 @@
-"""Starts the project of these tests under a real server, in processes of its own."""
+"""Starts the project of these tests under a real server, in separate processes."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from django_socket_status.conf import SQLITE_BACKEND
 from django_socket_status.services import SocketStatusService
-from django_socket_status.status import status_reader
+from django_socket_status.status.reader import status_reader
 from django_socket_status.testing import isolated_socket_status
 from tests.servers.clients import RawClient
-from tests.source import ROOT
+from tests.support.source import ROOT
 
 SECONDS = 20
 #: Until a process that was started answers: it has a lot to import.
@@ -49,12 +49,18 @@ SERVERS: dict[str, tuple[str, ...]] = {
     "gunicorn": (*GUNICORN, "--worker-class=asgi"),
 }
 
+#: A machine that is busy ends no such lease. Tests that wait for the end of one say so.
+LONG_LEASE_SECONDS = 60.0
+
+#: Under WSGI, with every request of a process on one thread.
+GEVENT = (*GUNICORN, "--worker-class=gevent", f"{PROJECT}.wsgi:application")
+
 #: Everything that Python could complain about is an error, in every process.
 STRICT = ("-X", "dev", "-W", "error")
 #: What these two import, or call, is deprecated.
 LENIENT = {"granian", "gunicorn-uvicorn"}
 
-#: The longest that whoever asks waits, unless a test says otherwise in its environment:
+#: The longest that a reader waits, unless a test says otherwise in its environment:
 #: a machine that is busy is nothing to complain about.
 READ_SECONDS = "10"
 #: Where that limit is what a test is about.
@@ -90,12 +96,16 @@ class Site:
         self.socket_status = {
             "BACKEND": SQLITE_BACKEND,
             "OPTIONS": {"path": str(directory / "status")},
+            "LEASE_SECONDS": LONG_LEASE_SECONDS,
+            # Some consumers of the project sleep, which is no trouble to look for.
+            "SLOW_SECONDS": 3600,
             **(socket_status or {}),
         }
         self.environment = {
             **os.environ,
             "DJANGO_SETTINGS_MODULE": f"{PROJECT}.settings",
             "PROJECT_DIARY": str(directory / "diary"),
+            "PROJECT_PULSE": str(directory / "pulse"),
             "PROJECT_READ_SECONDS": READ_SECONDS,
             "PROJECT_SOCKET_STATUS": json.dumps(self.socket_status),
             "PYTHONUNBUFFERED": "1",
@@ -104,7 +114,7 @@ class Site:
         }
         self._stderr = directory / "stderr"
         with self._stderr.open("ab") as stderr:
-            # A group of its own, so that nobody survives the test.
+            # A separate group, so that no process survives the test.
             self.process = subprocess.Popen(
                 [sys.executable, *python, "-m", *command],
                 cwd=ROOT,
@@ -185,10 +195,30 @@ class Site:
 
     def diary(self, room: str) -> list[dict[str, Any]]:
         """Return what the signals told about a room."""
-        file = Path(self.environment["PROJECT_DIARY"])
-        lines = file.read_text().splitlines() if file.exists() else []
-        entries = [json.loads(line) for line in lines]
+        entries = self._entries("PROJECT_DIARY")
         return [entry for entry in entries if entry.pop("room") == room]
+
+    def _entries(self, name: str) -> list[Any]:
+        file = Path(self.environment[name])
+        lines = file.read_text().splitlines() if file.exists() else []
+        return [json.loads(line) for line in lines]
+
+    def steadily(self, is_so: Callable[[], bool], lease_seconds: float) -> None:
+        """See that something is so now.
+
+        If it is not, a process must have been unable to run, so that its lease ended;
+        and it has to be so again.
+        """
+        since = time.monotonic() - lease_seconds
+        if is_so():
+            return
+
+        def has_stalled() -> bool:
+            stalls = self._entries("PROJECT_PULSE")
+            return any(ended >= since for _, ended in stalls)
+
+        wait_until(is_so, explain=lambda: self.stderr)
+        wait_until(has_stalled, explain=lambda: "a process that ran was missing")
 
     # Its status.
 
@@ -200,6 +230,13 @@ class Site:
             response = client.getresponse()
             pid = int(response.headers["X-Pid"])
             return Answer(pid, response.status, json.loads(response.read()))
+
+    def get(self, path: str) -> str:
+        """Return the page at a path, over a fresh connection."""
+        client = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
+        with contextlib.closing(client):
+            client.request("GET", path)
+            return client.getresponse().read().decode()
 
     def eventually(
         self, is_as_expected: Callable[[dict[str, Any]], bool], seconds: float = SECONDS
@@ -259,7 +296,7 @@ class Site:
             yield SocketStatusService
 
     def manage(self, *words: str) -> str:
-        """Run a management command in a process of its own; return what it prints."""
+        """Run a management command in a new process; return what it prints."""
         return subprocess.run(
             [sys.executable, "-m", "django", *words],
             cwd=ROOT,
@@ -365,7 +402,7 @@ def open_on_each_worker(
 
 
 def killed(process: psutil.Process) -> None:
-    """Kill a process and wait until it is gone, whoever has to bury it."""
+    """Kill a process and wait until it is gone, whichever process has to reap it."""
     process.kill()
 
     def is_gone() -> bool:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from django_socket_status.records import ConnectionPage
 from tests.servers.clients import RawClient
-from tests.servers.servers import Site, killed
+from tests.servers.servers import Site, killed, wait_until
 
 pytestmark = [pytest.mark.server, pytest.mark.faults]
 
@@ -55,10 +56,14 @@ def step(site: Site, rng: random.Random, sockets: list[RawClient]) -> None:
 
 
 def is_alive(socket: RawClient) -> bool:
-    """Return whether there is still somebody behind a socket."""
+    """Return whether an application still serves a socket."""
     with contextlib.suppress(OSError):
         return socket.ask("there?") == "there?"
     return False
+
+
+def is_whole(page: ConnectionPage, connections: int) -> bool:
+    return page.total == len(page) == connections
 
 
 @pytest.mark.parametrize("seed", [1])
@@ -67,7 +72,7 @@ def test_answer_is_the_clients_own_truth_once_the_faults_are_over(serve, seed):
     site = serve(
         "uvicorn-sansio",
         f"--workers={WORKERS}",
-        # A file that was damaged may be told of.
+        # A damaged file may be logged.
         quiet=False,
         socket_status=SETTINGS,
     )
@@ -87,8 +92,7 @@ def test_answer_is_the_clients_own_truth_once_the_faults_are_over(serve, seed):
         alive = sum(map(is_alive, sockets))
         site.settle(alive, WORKERS)
         with site.reader() as status:
-            page = status.get_connections(limit=1000)
-            assert page.total == len(page) == alive
+            wait_until(lambda: is_whole(status.get_connections(limit=1000), alive))
     site.settle(0, WORKERS)
     for line in site.complaints():
         assert line.startswith("WARNING django_socket_status:"), site.stderr

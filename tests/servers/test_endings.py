@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from django_socket_status.endings import CAUSES
 from tests.servers.servers import SECONDS, Site, answer_of, serving, wait_until
 
 pytestmark = pytest.mark.server
@@ -24,12 +25,12 @@ UVICORN = (("uvicorn-sansio",), ("uvicorn-wsproto",))
 ABNORMAL = {"daphne": 1006, "uvicorn-sansio": 1005, "uvicorn-wsproto": 1005}
 
 #: Who is said to have ended a connection whose client left while messages went out.
-#: A text message is watched to its end once a heartbeat; if another one raises, and the
-#: application lets it pass, that is the application's end.
+#: A text message is watched to its end once a heartbeat; if another one raises, the
+#: exception is known when the application lets it pass.
 GONE_WHILE_SENDING = {
     "daphne": {"cancel"},
-    "uvicorn-sansio": {"send", "error"},
-    "uvicorn-wsproto": {"send", "error"},
+    "uvicorn-sansio": {"send"},
+    "uvicorn-wsproto": {"send"},
 }
 
 KINDS = ("async", "sync", "bare")
@@ -56,7 +57,7 @@ def site(
 
 @pytest.fixture
 def room(site: Site) -> Iterator[str]:
-    """Name a room that nobody was in before."""
+    """Return a new room name."""
     yield next(rooms)
     site.eventually_holds(0)
 
@@ -73,6 +74,8 @@ def life(site: Site, room: str) -> dict[str, Any]:
     assert opened.pop("kind") == "opened"
     assert closed.pop("kind") == "closed"
     assert opened.pop("type") == closed.pop("type")
+    # ``test_causes.py`` is about the causes.
+    assert closed.pop("cause") in CAUSES
     return closed
 
 
@@ -187,14 +190,14 @@ def test_application_that_returns_without_closing_is_gone(site, room, kind, serv
         socket.say("return")
         assert life(site, room) == ending("return")
         if server is not DAPHNE:
-            # Daphne keeps the socket, with nobody behind it.
+            # Daphne keeps the socket without an application.
             assert socket.hear_end() is None
 
 
 def test_client_that_leaves_before_the_accept_is_not_left_behind(site, room, server):
     site.open_raw(f"async/{room}/?slow", wait=False).reset()
     if server is DAPHNE:
-        # It takes the accept, and says only then that nobody is there.
+        # It takes the accept, and only then reports that the client is gone.
         assert life(site, room) == ending("client", 1006)
     else:
         wait_until(lambda: site.diary(room))

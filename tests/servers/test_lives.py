@@ -15,7 +15,7 @@ from tests.servers.servers import (
     wait_until,
 )
 
-pytestmark = pytest.mark.server
+pytestmark = [pytest.mark.server, pytest.mark.oldest]
 
 SERVERS = ["daphne", "hypercorn", "granian", "gunicorn", "gunicorn-uvicorn"]
 

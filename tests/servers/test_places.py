@@ -9,18 +9,16 @@ import shutil
 import psutil
 import pytest
 
-from tests.servers.servers import Site, pid_of, started, wait_until
+from tests.servers.servers import Site, pid_of, serving, started, wait_until
 
 pytestmark = pytest.mark.server
 
 DEFAULT = {"OPTIONS": {}}
-#: Nothing that is waited for is the end of such a lease.
-LONG_LEASE = {"LEASE_SECONDS": 60.0}
 
 SCRIPT = """
 import json
 from django_socket_status.services import SocketStatusService
-from django_socket_status.status import status_reader
+from django_socket_status.status.reader import status_reader
 status_reader.read_seconds = 10.0
 print(json.dumps([it.worker.pid for it in SocketStatusService.get_workers()]))
 """
@@ -52,7 +50,7 @@ def test_processes_with_a_temporary_directory_each_meet_at_a_path(serve, tmp_pat
 
 
 def test_temporary_directory_that_a_cleaner_empties_is_filled_again(serve):
-    site = serve("daphne", socket_status=DEFAULT | LONG_LEASE)
+    site = serve("daphne", socket_status=DEFAULT)
     with site.open("async/a/"):
         site.eventually_holds(1)
         (directory,) = site.directory.glob("django-socket-status-*")
@@ -91,3 +89,20 @@ def test_development_server_that_restarts_leaves_nothing_over(tmp_path):
                 (worker,) = status.get_workers()
                 assert worker.worker.pid == pid_of(again) != before
     assert not site.complaints(), site.stderr
+
+
+def test_root_path_of_the_server_is_in_front_of_the_endpoints(tmp_path):
+    with (
+        serving("uvicorn-sansio", tmp_path, "--root-path=/app") as site,
+        site.open("async/blue/"),
+    ):
+        answer = site.eventually(lambda it: it["total_sockets"] == 1)
+        assert answer["endpoints_known"] is True
+        assert answer["uncounted_endpoints"] == {}
+        urls = answer["ws_endpoints"].values()
+        assert "/app/ws/async/<room>/" in urls
+        assert all(url.startswith("/app/ws/") for url in urls)
+        with site.reader() as service:
+            (connection,) = service.get_connections()
+        assert connection.endpoint == "/ws/async/<room>/"
+        assert connection.labels == {"room": "blue"}

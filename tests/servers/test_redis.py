@@ -14,8 +14,6 @@ from websockets.sync.client import ClientConnection
 
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.services import SocketStatusService
-from tests.redis_servers.fixtures import redis_server
-from tests.redis_servers.server import RedisServer
 from tests.servers.servers import (
     READ_LIMIT,
     Site,
@@ -26,6 +24,8 @@ from tests.servers.servers import (
     wait_until,
 )
 from tests.servers.test_trouble import sockets_work
+from tests.support.redis_servers.fixtures import redis_server
+from tests.support.redis_servers.server import RedisServer
 
 __all__ = ["redis_server"]
 
@@ -126,18 +126,24 @@ def everywhere(*servers: str) -> pytest.MarkDecorator:
 
 
 @everywhere()
-def test_server_that_is_told_to_end_leaves_nothing(
+def test_server_that_gets_sigterm_leaves_nothing(
     site: Site, sockets: list[ClientConnection], status: Status
 ) -> None:
-    assert len(status.get_workers()) == len({pid_of(socket) for socket in sockets})
+    wait_until(
+        lambda: len(status.get_workers()) == len({pid_of(socket) for socket in sockets})
+    )
     site.process.terminate()
     with contextlib.suppress(AssertionError):
         wait_until(lambda: site.process.poll() is not None, ENDS_SECONDS)
     if site.process.poll() is None:
         # It waits for its sockets, which are open, and so they count; or it is late,
         # and has said goodbye.
-        if status.get_connections().total != len(sockets):
-            wait_until(lambda: site.process.poll() is not None)
+        wait_until(
+            lambda: (
+                status.get_connections().total == len(sockets)
+                or site.process.poll() is not None
+            )
+        )
         site.kill()
     wait_until(lambda: holds(status, 0))
     assert not status.get_connections()
@@ -169,8 +175,11 @@ def test_fork_of_a_worker_has_no_sockets_and_says_no_goodbye(
     wait_until(file.exists)
     until = time.monotonic() + 1.5 * LEASE_SECONDS
 
+    def is_the_same() -> bool:
+        return {it.connection_id for it in status.get_connections()} == before
+
     def is_later() -> bool:
-        assert {it.connection_id for it in status.get_connections()} == before
+        site.steadily(is_the_same, LEASE_SECONDS)
         return time.monotonic() > until
 
     wait_until(is_later)

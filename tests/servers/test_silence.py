@@ -8,7 +8,7 @@ from tests.servers.servers import wait_until
 
 pytestmark = pytest.mark.server
 
-#: Servers ping, and give up on whoever does not answer.
+#: Servers ping, and close a connection without an answer.
 SERVERS = {
     "daphne": ("--ping-interval=1", "--ping-timeout=10"),
     "uvicorn-sansio": ("--ws-ping-interval=0.5", "--ws-ping-timeout=5"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 
 import psutil
@@ -20,8 +21,12 @@ HANGING = {
     "OPTIONS": {},
 }
 
-#: Nothing that is waited for is the end of such a lease.
-LONG_LEASE = {"LEASE_SECONDS": 60.0}
+#: Half a second for each read, and each question is one.
+SLOW = {
+    "BACKEND": "tests.servers.project.backends.SlowBackend",
+    "OPTIONS": {},
+    "CACHE_SECONDS": 0,
+}
 
 SOCKETS = 40
 
@@ -68,7 +73,7 @@ def test_path_that_cannot_be_written_leaves_an_answer_for_the_process(
         content = site.ask().content
         assert content["coverage"] == "process"
         assert content["total_sockets"] == 1
-    # Once for whoever read, once for what was to be reported; not at each heartbeat.
+    # Once for reading, once for reporting; not at each heartbeat.
     read, reported = warnings_of(site)
     assert "cannot be read" in read
     assert "cannot be reported" in reported
@@ -104,11 +109,30 @@ def test_backend_that_hangs_leaves_the_sockets_alone(serve, server):
     assert "cannot be read: there was no answer within" in warning
 
 
-def test_store_that_somebody_holds_locked_is_replaced(serve):
-    site = serve("uvicorn-sansio", quiet=False, socket_status=LONG_LEASE)
+@pytest.mark.parametrize("server", SERVERS)
+def test_page_with_the_badge_stops_no_socket_while_the_store_is_slow(serve, server):
+    site = serve(server, socket_status=SLOW)
+    with site.open("async/a/") as socket, ThreadPoolExecutor(1) as pool:
+        pages = pool.submit(lambda: [site.get("/page/") for _ in range(ECHOES)])
+        seconds = []
+        while not pages.done():
+            started_at = time.perf_counter()
+            assert answer_of(socket, "there") == "there"
+            seconds.append(time.perf_counter() - started_at)
+        # A page that waits for the store delays an echo each time, and a machine that
+        # is busy does so now and then.
+        assert sum(it > QUICK_SECONDS for it in seconds) < ECHOES / 2
+    for page in pages.result():
+        # None, or what it was before the socket opened.
+        assert "1 live as of" in page or 'state="unknown"' in page
+
+
+def test_store_that_stays_locked_is_replaced(serve):
+    site = serve("uvicorn-sansio", quiet=False)
     with site.open("async/a/"):
         site.eventually_holds(1)
-        (database,) = site.directory.glob("status*.db")
+        files = site.directory.glob("status*.db")
+        (database,) = (it for it in files if "activity" not in it.name)
         with closing(sqlite3.connect(database, isolation_level=None)) as holder:
             holder.execute("BEGIN IMMEDIATE")
             sockets_work(site)
@@ -121,7 +145,7 @@ def test_store_that_somebody_holds_locked_is_replaced(serve):
 
 
 def test_full_disk_leaves_an_answer_for_the_process_until_there_is_room(serve):
-    site = serve("uvicorn-sansio", quiet=False, socket_status=LONG_LEASE)
+    site = serve("uvicorn-sansio", quiet=False)
     process = psutil.Process(site.process.pid)
     if not hasattr(process, "rlimit"):
         pytest.skip("needs Linux")

@@ -31,14 +31,11 @@ pytestmark = pytest.mark.server
 WORKERS = 4
 SOCKETS = 60
 
-#: Nothing that these tests wait for is the end of such a lease.
-LONG_LEASE = {"LEASE_SECONDS": 60.0}
-
 #: Ask for the summary where there is no server at all.
 SCRIPT = """
 import json
 from django_socket_status.services import SocketStatusService
-from django_socket_status.status import status_reader
+from django_socket_status.status.reader import status_reader
 status_reader.read_seconds = 10.0
 print(json.dumps(SocketStatusService.get_socket_info_summary()))
 """
@@ -49,9 +46,7 @@ def crowd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Serve with four workers."""
     directory = tmp_path_factory.mktemp("crowd")
     options = (f"--workers={WORKERS}",)
-    with serving(
-        "uvicorn-sansio", directory, *options, socket_status=LONG_LEASE
-    ) as site:
+    with serving("uvicorn-sansio", directory, *options) as site:
         yield site
 
 
@@ -116,7 +111,7 @@ def test_management_command_and_wsgi_process_see_the_same(crowd, sockets, tmp_pa
         assert not content["stale"]
         assert content["ws_endpoints"] == crowd.ask().content["ws_endpoints"]
     assert not web.complaints()
-    # Whoever only asks is no worker.
+    # A process that only reads is no worker.
     assert crowd.ask().content["workers"] == WORKERS
 
 

@@ -26,6 +26,7 @@ def parsed() -> argparse.Namespace:
     add("--round-connections", type=int, default=1000, help="connects in each round")
     add("--round-faults", type=int, default=4, help="faults in each round")
     add("--patience", type=float, default=3.0, help="seconds to become right, in all")
+    add("--only", default="", help="a regular expression: the faults to choose from")
     return parser.parse_args()
 
 

@@ -16,7 +16,7 @@ TEXT, CLOSE, PING, PONG = 0x1, 0x8, 0x9, 0xA
 #: Of SO_LINGER: the end of the connection is a RST.
 ABORT = struct.pack("ii", 1, 0)
 
-#: A nonce, which needs to be new where somebody between might keep answers.
+#: A nonce, which must be new only where a proxy might cache answers.
 KEY = "c29ja2V0LXN0YXR1cy1vaw=="
 
 
@@ -25,10 +25,12 @@ class Client(asyncio.Protocol):
 
     Args:
         path: What to ask for.
+        headers: Further lines of the handshake, each with its end.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, headers: str = "") -> None:
         self._path = path
+        self._headers = headers
         self._buffer = b""
         self._asked: deque[asyncio.Future[str]] = deque()
         loop = asyncio.get_running_loop()
@@ -36,6 +38,8 @@ class Client(asyncio.Protocol):
         self.answered: asyncio.Future[int] = loop.create_future()
         #: Done when nothing more can come.
         self.ended: asyncio.Future[None] = loop.create_future()
+        #: Why the server closed it, if it did.
+        self.reason = ""
         #: Whether there is a WebSocket, as far as this side can know.
         self.is_open = False
 
@@ -99,7 +103,8 @@ class Client(asyncio.Protocol):
         transport.write(
             f"GET {self._path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
             "Upgrade: websocket\r\nConnection: Upgrade\r\n"
-            f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+            f"Sec-WebSocket-Key: {KEY}\r\nSec-WebSocket-Version: 13\r\n"
+            f"{self._headers}\r\n".encode()
         )
 
     def data_received(self, data: bytes) -> None:
@@ -123,7 +128,9 @@ class Client(asyncio.Protocol):
         self._transport = None
         if not self.answered.done():
             self.answered.set_result(0)
-        self.ended.set_result(None)
+        # A task that waited for it may have been cancelled, and the future with it.
+        if not self.ended.done():
+            self.ended.set_result(None)
 
     # Frames.
 
@@ -131,12 +138,14 @@ class Client(asyncio.Protocol):
         """Take one whole frame from what has come; return whether there was one."""
         if len(self._buffer) < 2:
             return False
-        kind, size = self._buffer[0] & 0xF, self._buffer[1]
-        assert size < 126, "only short frames without a mask are read"
-        if len(self._buffer) < 2 + size:
+        kind, size, begin = self._buffer[0] & 0xF, self._buffer[1], 2
+        assert size < 127, "only frames below 64 KiB without a mask are read"
+        if size == 126:
+            size, begin = int.from_bytes(self._buffer[2:4], "big"), 4
+        if len(self._buffer) < begin + size:
             return False
-        content = self._buffer[2 : 2 + size]
-        self._buffer = self._buffer[2 + size :]
+        content = self._buffer[begin : begin + size]
+        self._buffer = self._buffer[begin + size :]
         self._take(kind, content)
         return True
 
@@ -144,6 +153,7 @@ class Client(asyncio.Protocol):
         if kind == PING:
             self._send(PONG, content)
         elif kind == CLOSE:
+            self.reason = content[2:].decode()
             self.close()
             self.finish()
         elif kind == TEXT and self._asked and content.startswith(b"?"):

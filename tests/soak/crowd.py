@@ -9,23 +9,39 @@ from collections import Counter
 from collections.abc import Sequence
 
 from tests.soak.client import Client
+from tests.soak.ledger import Key, Ledger
 from tests.soak.workers import Worker
 
 #: Consumers of the project that is served, and how much of the crowd wants them. The
 #: sync one is dear: it takes a turn on a thread.
-KINDS = {"bare": 12, "async": 7, "sync": 1}
-TYPES = {"bare": "ws_bare", "async": "async_room", "sync": "sync_room"}
+KINDS = {"bare": 12, "async": 5, "copied": 2, "sync": 1}
+TYPES = {
+    "bare": "ws_bare",
+    "async": "async_room",
+    # Its scope is pickled and copied between two entry points.
+    "copied": "async_room",
+    "sync": "sync_room",
+}
 
 ROOMS = 20
 USERS = 150
+
+#: What a handshake is answered that the application rejects.
+FORBIDDEN = 403
 
 #: How a handshake that leads to nothing ends, and how often, in a hundred.
 REJECTED, ABANDONED = 2, 2
 #: Of a hundred who come, and of a hundred acts of a consumer that can be told.
 ANONYMOUS, RELABELLED = 30, 10
 
-#: Of a hundred acts, those of anybody; the others are of whoever came last.
+#: How many calls the application may be short of the recursion limit.
+LAST_CALLS = 20
+
+#: Of a hundred acts, those of any client; the others are of the newest one.
 RESTLESS = 4
+
+#: The application closes near the recursion limit, as only some of them can.
+DEEP = "deep"
 
 #: How a connection ends, and how often.
 ENDINGS = {
@@ -35,9 +51,10 @@ ENDINGS = {
     "close 4001 enough": 14,
     "return": 4,
     "raise": 2,
+    DEEP: 6,
 }
 
-#: Clients that are about to connect, at the most.
+#: The most clients that are about to connect.
 PENDING = 48
 #: How long a client waits for an answer: a worker may be frozen.
 PATIENCE_SECONDS = 2.0
@@ -61,9 +78,14 @@ class Visitor:
     labels: dict[str, str]
     pid: int = 0
 
+    @property
+    def key(self) -> Key:
+        """Return what a list says of it, but for labels that may come too late."""
+        return self.type, self.user_id, self.labels["room"]
+
 
 def arrival(rng: random.Random) -> tuple[Visitor, str]:
-    """Return somebody who wants to connect, and where to."""
+    """Return a new client, and the path that it connects to."""
     (kind,) = rng.choices(list(KINDS), list(KINDS.values()))
     room = f"room-{rng.randrange(ROOMS)}"
     user_id = None
@@ -89,6 +111,7 @@ class Crowd:
         self._places = asyncio.Semaphore(PENDING)
         #: What happened: connects, ends by how, handshakes without a connection.
         self.counts: Counter[str] = Counter()
+        self.ledger = Ledger()
 
     @property
     def connects(self) -> int:
@@ -105,12 +128,12 @@ class Crowd:
     # Coming and going.
 
     async def step(self, rng: random.Random, most: int) -> None:
-        """Let somebody come, go, or be told of something, as chance will have it."""
+        """Let a random client connect, leave, or get a message."""
         if len(self._visitors) < rng.randrange(most + 1):
             await self._come(rng)
         elif self._visitors:
             self._act(rng)
-        # Whoever is connected hears, and whoever is pending gets on.
+        # Connected clients receive, and pending ones go on.
         await asyncio.sleep(0)
 
     async def _come(self, rng: random.Random) -> None:
@@ -118,7 +141,8 @@ class Crowd:
         seconds = PATIENCE_SECONDS
         chance = rng.randrange(100)
         if chance < REJECTED:
-            visitor.client = Client("/ws/async/nowhere/?reject")
+            client = Client("/ws/async/nowhere/?reject")
+            visitor = Visitor(client, TYPES["async"], None, {"room": "nowhere"})
         elif chance < REJECTED + ABANDONED:
             seconds = ABANDON_SECONDS
         await self._places.acquire()
@@ -127,13 +151,20 @@ class Crowd:
         task.add_done_callback(self._connected)
 
     async def _connect(self, visitor: Visitor, worker: Worker, seconds: float) -> None:
+        pid = worker.pid
         status = await visitor.client.connect(worker.port, seconds)
         if status == 101:
             visitor.pid = worker.pid
             self.counts["connect"] += 1
+            self.ledger.opened(visitor.key, visitor.pid)
             self._visitors.append(visitor)
         else:
             self.counts[f"handshake: {status or 'no answer'}"] += 1
+            # A server that ends answers by itself, with another status.
+            if status == FORBIDDEN and pid == worker.pid:
+                self.ledger.refused(pid)
+            else:
+                self.ledger.unanswered(visitor.key)
         if not status:
             await asyncio.sleep(REFUSED_SECONDS)
 
@@ -146,14 +177,16 @@ class Crowd:
         visitor = self._visitors[at]
         if visitor.type == TYPES["async"] and rng.randrange(100) < RELABELLED:
             visitor.client.say("label")
-            visitor.labels["told"] = "yes"
-            self.counts["label"] += 1
+            visitor.labels |= {"told": "yes", "twice": "yes"}
+            self.counts["label, on two threads"] += 1
             return
         # The order does not matter, and the last one is the cheapest to take out.
         self._visitors[at] = self._visitors[-1]
         self._visitors.pop()
         (ending,) = rng.choices(list(ENDINGS), list(ENDINGS.values()))
-        self._end(visitor.client, ending)
+        if ending == DEEP and visitor.type != TYPES["async"]:
+            ending = "raise"
+        self._end(visitor, ending, rng.randrange(LAST_CALLS))
 
     def _whose_turn(self, rng: random.Random) -> int:
         """Return who acts: seldom one of those who were there first, and stay long."""
@@ -161,7 +194,8 @@ class Crowd:
         first = 0 if rng.randrange(100) < RESTLESS else count // 2
         return rng.randrange(first, count)
 
-    def _end(self, client: Client, ending: str) -> None:
+    def _end(self, visitor: Visitor, ending: str, calls: int = 0) -> None:
+        client = visitor.client
         if not client.is_open:
             # Its worker ended.
             ending = "by the server"
@@ -171,9 +205,13 @@ class Crowd:
             client.finish()
         elif ending == "reset":
             client.reset()
+        elif ending == DEEP:
+            client.say(f"{DEEP} {calls}")
         else:
             client.say(ending)
         self.counts[f"end: {ending}"] += 1
+        is_unanswered = "told" in visitor.labels
+        self.ledger.closed(visitor.key, visitor.pid, ending, unanswered=is_unanswered)
         self._leaving.add(client)
         client.ended.add_done_callback(lambda _: self._leaving.discard(client))
 
@@ -182,7 +220,7 @@ class Crowd:
     async def come_to_rest(self) -> None:
         """Wait until every client knows where it is.
 
-        Whoever is told to leave has left, and whoever stays has been answered.
+        Each client that should leave has left, and each other one has its answer.
         """
         while self._pending:
             # An error in one of them is one of the soak's own.
@@ -195,11 +233,11 @@ class Crowd:
         for visitor in tuple(self._visitors):
             if not visitor.client.is_open:
                 self._visitors.remove(visitor)
-                self._end(visitor.client, "by the server")
+                self._end(visitor, "by the server")
 
     async def leave(self) -> None:
         """Let everybody go."""
         for visitor in self._visitors:
-            self._end(visitor.client, "close")
+            self._end(visitor, "close")
         self._visitors.clear()
         await self.come_to_rest()

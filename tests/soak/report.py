@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import platform
+import shlex
 from collections.abc import Iterator
 
 import django
@@ -43,6 +44,7 @@ def _rows(result: Result) -> Iterator[tuple[str, object]]:
             f"{late} longer than a lease",
         )
     yield "right, then not, then right again", result.wobbles
+    yield "totals", f"read {result.looks:,} times, began {result.epochs:,} times"
     yield "differences", len(result.differences)
 
 
@@ -64,8 +66,9 @@ def _differences(result: Result) -> str:
 
 def _options(plan: Plan, result: Result) -> str:
     number = result.round.number if result.round else 0
+    only = f" --only {shlex.quote(plan.only)}" if plan.only else ""
     return (
         f"--backend {plan.backend} --seed {plan.seed} --workers {plan.workers} "
         f"--first-round {number} --round-connections {plan.round_connections} "
-        f"--round-faults {plan.round_faults} --patience {plan.patience:g}"
+        f"--round-faults {plan.round_faults} --patience {plan.patience:g}{only}"
     )

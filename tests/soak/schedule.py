@@ -6,7 +6,7 @@ import dataclasses
 import random
 from collections.abc import Sequence
 
-#: Connections that are open at once, at the most; each round has a most of its own.
+#: The most connections that are open at once; each round has its own limit.
 MOST_OPEN = 600
 
 
@@ -75,7 +75,7 @@ def turns_of(number: int, faults: int) -> range:
 
 
 def name_of(seed: int, turn: int, names: Sequence[str]) -> str:
-    """Return whose turn it is: nobody's again before everybody had one."""
+    """Return whose turn it is: no fault's again before each had one."""
     cycle, at = divmod(turn, len(names))
     order = list(names)
     random.Random(f"{seed}:cycle {cycle}").shuffle(order)

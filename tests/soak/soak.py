@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import dataclasses
 import random
+import re
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +17,27 @@ from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.services import SocketStatusService
 from django_socket_status.testing import isolated_socket_status
 from tests.soak.crowd import Crowd
-from tests.soak.faults import FAULTS
+from tests.soak.faults import FAULTS, names_of
+from tests.soak.listeners import Listener
+from tests.soak.newcomers import Newcomers
+from tests.soak.past import Past
 from tests.soak.schedule import Planned, Round
 from tests.soak.stores import STORES, Store
-from tests.soak.truth import Truth, differences
+from tests.soak.truth import Truth, differences, pushed_otherwise
 from tests.soak.workers import Worker
 
 HEARTBEAT_SECONDS = 0.2
 LEASE_SECONDS = 1.0
 TIMES = {"HEARTBEAT_SECONDS": HEARTBEAT_SECONDS, "LEASE_SECONDS": LEASE_SECONDS}
+ACCESS = {"SUMMARY_ACCESS": "tests.soak.site.may_read"}
 
 #: For each connect of a round. Most of them lead to one, or follow one.
 MOST_STEPS = 1000
 
-#: How often somebody asks while everything goes wrong.
+#: After how many leases a new process has to be sure that all workers are gone.
+IDLE_LEASES = 1.5
+
+#: How often a reader reads during the faults.
 OBSERVE_SECONDS = 0.1
 
 
@@ -48,8 +56,10 @@ class Plan:
     first_round: int = 0
     round_connections: int = 1000
     round_faults: int = 4
-    #: How long an answer may differ after all is mended, before it is called different.
+    #: How long an answer may differ after a quiet point, before it is a difference.
     patience: float = 3.0
+    #: A regular expression: which faults there are.
+    only: str = ""
 
 
 @dataclasses.dataclass
@@ -69,6 +79,9 @@ class Result:
     #: How often an answer was right, and then not.
     wobbles: int = 0
     compared: int = 0
+    #: How often totals were read, and how often they began, the first time included.
+    looks: int = 0
+    epochs: int = 0
     seconds: float = 0.0
     round: Round | None = None
     differences: Sequence[str] = ()
@@ -98,7 +111,10 @@ class Soak:
             self._directory, self._plan.workers
         ) as self._store:
             self.result.version = self._store.version()
-            with isolated_socket_status(**self._store.settings(None), **TIMES):
+            given = {**self._store.settings(None), **TIMES}
+            self._newcomers = Newcomers(given)
+            await asyncio.to_thread(self._newcomers.prepare)
+            with isolated_socket_status(**given):
                 await self._run_with(self._store)
         self.result.seconds = time.monotonic() - began
         return self.result
@@ -107,12 +123,16 @@ class Soak:
         async with contextlib.AsyncExitStack() as stack:
             self._workers = await self._start_workers(stack, store)
             self._crowd = Crowd(self._workers)
-            await stack.enter_async_context(self._observed())
+            self._past = Past(self._crowd.ledger, self._workers, store)
+            self._listeners = [Listener(worker) for worker in self._workers]
+            for run in (self._observe, *(it.run for it in self._listeners)):
+                await stack.enter_async_context(during(run))
             try:
                 await self._rounds()
             except DifferenceError as error:
                 self.result.differences = error.args
             self.result.counts = self._crowd.counts
+            self.result.looks, self.result.epochs = self._past.looks.counts
             self.result.connects = self._crowd.connects
             self.result.disconnects = self._crowd.disconnects
 
@@ -122,7 +142,7 @@ class Soak:
         workers = [
             Worker(
                 self._directory / f"worker-{number}",
-                {**store.settings(number), **TIMES},
+                {**store.settings(number), **TIMES, **ACCESS},
             )
             for number in range(self._plan.workers)
         ]
@@ -134,22 +154,25 @@ class Soak:
 
     async def _rounds(self) -> None:
         plan, number = self._plan, self._plan.first_round
+        names = [name for name in names_of(self._store) if re.search(plan.only, name)]
         while self._crowd.connects < plan.connections:
             self.result.round = Round.planned(
                 plan.seed,
                 number,
                 plan.round_connections,
                 plan.round_faults,
-                list(FAULTS[plan.backend]),
+                names,
             )
+            self._past.expect(self.result.round)
             await self._churn(self.result.round)
             await self._compare()
             number += 1
         await self._crowd.leave()
         await self._compare()
+        await self._idle()
 
     async def _churn(self, round_: Round) -> None:
-        """Let people come and go until all has gone wrong and is mended again."""
+        """Let clients connect and leave until all faults are repaired."""
         rng, crowd = random.Random(round_.seed), self._crowd
         goal = crowd.connects + round_.connects
         planned = list(round_.faults)
@@ -169,20 +192,12 @@ class Soak:
         await fault(self._store, self._workers, random.Random(planned.seed))
         self.result.faults[planned.name] += 1
 
-    @contextlib.asynccontextmanager
-    async def _observed(self) -> AsyncIterator[None]:
-        """Have somebody ask all the time: an answer or a refusal, and no error."""
-        observer = asyncio.create_task(self._observe())
-        try:
-            yield
-        finally:
-            observer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await observer
-
     async def _observe(self) -> None:
+        """Ask all the time, and get an answer or a refusal, and no error."""
         while True:
             self.result.answers[await asyncio.to_thread(answer)] += 1
+            with contextlib.suppress(StatusUnavailableError):
+                await asyncio.to_thread(self._past.looks.look)
             await asyncio.sleep(OBSERVE_SECONDS)
 
     # When it is quiet.
@@ -198,6 +213,17 @@ class Soak:
             took = await self._until_right(began)
         self.result.settled.append(took)
         self._tell_progress(took)
+        self._past.begin(Truth.of(self._crowd.visitors(), "", set()))
+
+    async def _idle(self) -> None:
+        """End every worker, let the leases end, and have a new process ask once."""
+        for worker in self._workers:
+            worker.kill()
+        await asyncio.sleep(LEASE_SECONDS * IDLE_LEASES)
+        await asyncio.to_thread(self._store.idle)
+        truth = Truth.of((), self._store.coverage, set())
+        if found := await asyncio.to_thread(self._newcomers.differences, truth):
+            raise DifferenceError(*found)
 
     async def _until_right(self, began: float) -> float:
         """Return after how many seconds every answer is the truth."""
@@ -215,7 +241,7 @@ class Soak:
         return not await self._differences()
 
     async def _differences(self) -> Sequence[str]:
-        """Compare once, when nobody has left meanwhile."""
+        """Compare once, if no client left meanwhile."""
         visitors = self._crowd.visitors()
         pids = {worker.pid for worker in self._workers}
         truth = Truth.of(visitors, self._store.coverage, pids)
@@ -224,8 +250,14 @@ class Soak:
         return await asyncio.to_thread(self._found, truth, ports)
 
     def _found(self, truth: Truth, ports: Sequence[int]) -> Sequence[str]:
-        complaints = (it for worker in self._workers for it in worker.complaints())
-        return [*differences(truth, ports), *self._store.flaws(), *complaints]
+        found = [*differences(truth, ports), *self._store.flaws()]
+        found += self._past.differences(truth)
+        for worker in self._workers:
+            found += worker.complaints()
+            found += _events_of(worker, truth)
+        for listener in self._listeners:
+            found += pushed_otherwise(listener, truth)
+        return found or self._newcomers.differences(truth)
 
     def _tell_progress(self, took: float) -> None:
         round_, crowd = self.result.round, self._crowd
@@ -234,6 +266,25 @@ class Soak:
             f"{crowd.connects:7} connects, {len(crowd.visitors()):3} open, "
             f"right after {took:5.2f} s: {names}"
         )
+
+
+@contextlib.asynccontextmanager
+async def during(run: Callable[[], Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run something that never ends until the block ends."""
+    task = asyncio.create_task(run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def _events_of(worker: Worker, truth: Truth) -> Iterator[str]:
+    """Yield what the signals of a worker have told otherwise."""
+    said, held = worker.act("events"), truth.by_pid[worker.pid]
+    if said != {"open": held, "flaws": []}:
+        yield f"signals of {worker.pid}: {said}, and {held} should be open"
 
 
 def answer() -> str:

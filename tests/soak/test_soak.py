@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import random
 import subprocess
 import sys
 from collections import Counter
 
+import msgpack
 import pytest
 
-from tests.redis_servers.server import program
-from tests.soak.faults import FAULTS
+from django_socket_status.records import ConnectionRecord, OpenedConnection
+from tests.soak.diary import Diary
+from tests.soak.faults import FAULTS, names_of
+from tests.soak.file_faults import DISK_FULL
+from tests.soak.redis_damage import damaged
 from tests.soak.schedule import Round
+from tests.soak.stores import SqliteStore
 from tests.soak.truth import Truth, differences
-from tests.source import ROOT
+from tests.support.redis_servers.server import program
+from tests.support.source import ROOT
 
 #: The machine may be busy with other tests, for longer than a test takes by itself.
 OPTIONS = (
     "--workers=2",
     "--round-connections=150",
-    "--round-faults=3",
+    "--round-faults=6",
     "--patience=120",
 )
 
@@ -67,9 +74,45 @@ def test_answer_without_a_connection_that_is_open_is_different():
         assert what in found
 
 
-def test_worker_that_cannot_be_asked_is_a_difference():
+def test_worker_that_does_not_answer_is_a_difference():
     # Nobody listens on a port of that number.
     assert "worker at 1" in "\n".join(differences(truth(), (1,)))
+
+
+def record(number: int, second: int) -> ConnectionRecord:
+    opened = OpenedConnection(number, "call", "/", None, {}, float(second))
+    return ConnectionRecord.of("w", opened)
+
+
+def test_events_in_the_order_in_which_they_happened_are_right():
+    diary = Diary()
+    diary.opened(record(1, 1))
+    diary.closed(record(1, 1), duration_seconds=1.0)
+    diary.opened(record(2, 2))
+    assert diary.told() == {"open": 1, "flaws": []}
+
+
+def test_events_in_another_order_are_different():
+    diary = Diary()
+    diary.opened(record(1, 1))
+    diary.opened(record(2, 3))
+    diary.closed(record(1, 1), duration_seconds=1.0)
+    diary.closed(record(3, 3), duration_seconds=1.0)
+    late, unknown = diary.told()["flaws"]
+    assert "closed 1.000 s after a later event" in late
+    assert "closed, and not opened before" in unknown
+
+
+def test_damaged_report_is_none_that_a_worker_writes():
+    report = b"7:3:1:1000:" + msgpack.packb([True, 0, True, {"call": 1}])
+    found = {damaged(report, random.Random(seed)) for seed in range(100)}
+    assert len(found) > 10
+    assert report not in found
+
+
+def test_disk_that_cannot_be_mounted_is_not_filled(tmp_path):
+    names = names_of(SqliteStore(tmp_path, has_disk=False))
+    assert {*FAULTS["sqlite"]} - {*names} == {DISK_FULL}
 
 
 def test_round_is_the_same_whenever_it_is_planned():

@@ -12,6 +12,7 @@ from typing import Any
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.services import SocketStatusService
 from tests.soak.crowd import TYPES, USERS, Visitor
+from tests.soak.listeners import Listener
 
 SECONDS = 10.0
 PAGE = 500
@@ -41,14 +42,11 @@ class Truth:
     @property
     def summary(self) -> Mapping[str, object]:
         """Return what a summary must hold."""
-        by_type: Counter[str] = Counter()
-        for (kind, *_), count in self.connections.items():
-            by_type[kind] += count
         total = self.connections.total()
         return {
             "active": total > 0,
             "total_sockets": total,
-            "sockets_by_type": dict(by_type),
+            "sockets_by_type": dict(self.by_type),
             "unique_users": len(self.users),
             "anonymous_sockets": self.count(user_id=None),
             "coverage": self.coverage,
@@ -56,11 +54,19 @@ class Truth:
         }
 
     @property
+    def by_type(self) -> Counter[str]:
+        """Return how many connections of each type are open."""
+        by_type: Counter[str] = Counter()
+        for (kind, *_), count in self.connections.items():
+            by_type[kind] += count
+        return by_type
+
+    @property
     def users(self) -> set[str]:
         return {user for _, user, *_ in self.connections if user is not None}
 
     @property
-    def by_pid(self) -> Mapping[int, int]:
+    def by_pid(self) -> Counter[int]:
         """Return how many connections each worker holds, if any."""
         by_pid: Counter[int] = Counter()
         for (*_, pid), count in self.connections.items():
@@ -91,6 +97,13 @@ def differences(truth: Truth, ports: Sequence[int]) -> Iterator[str]:
         yield from _compare(f"worker at {port}", ask(port), truth.summary)
 
 
+def pushed_otherwise(listener: Listener, truth: Truth) -> Iterator[str]:
+    """Yield what live push has said otherwise, and whether a listener was dropped."""
+    who = f"listener of {listener.worker.port}"
+    yield from _compare(who, listener.summary, truth.summary)
+    yield from listener.flaws()
+
+
 def ask(port: int) -> Mapping[str, Any]:
     """Return the summary of a worker, over HTTP."""
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
@@ -110,6 +123,9 @@ def ask(port: int) -> Mapping[str, Any]:
 def _compare(
     who: str, said: Mapping[str, object], true: Mapping[str, object]
 ) -> Iterator[str]:
+    if "error" in said:
+        yield f"{who}: {said['error']}"
+        return
     for name, value in true.items():
         if said.get(name) != value:
             yield f"{who}: {name} is {said.get(name)!r}, and should be {value!r}"

@@ -21,15 +21,15 @@ import type {
 } from "./socket-status.js";
 
 /**
- * The status, and how well it is known. On the server, while hydrating and before the first
- * answer, `updatedAt` is `null` and the counts say nothing.
+ * The status and its state. On the server, while hydrating and before the first response,
+ * `updatedAt` is `null` and the counts say nothing.
  */
 export interface SocketStatusView extends SocketStatus, Omit<SocketStatusSnapshot, "status"> {}
 
 export interface UseSocketStatusOptions extends SocketStatusOptions {
   /**
-   * Another source than the shared one, as `createSocketStatus()` makes it. Make it outside
-   * of the component.
+   * A source from `createSocketStatus()` instead of the shared one. Create it outside the
+   * component.
    */
   source?: SocketStatusSource;
 }
@@ -38,14 +38,14 @@ export interface UseSocketStatus {
   /**
    * The status, kept current while a component uses it; renders when its content changes.
    *
-   * Options apply to the source, that is to everyone who uses it; the latest that change
-   * something win. A number is the `interval`.
+   * Options apply to the source, so to all components that use it; the latest change wins. A
+   * number is the `interval`.
    */
   (options?: number | UseSocketStatusOptions | null): SocketStatusView;
 
   /**
-   * What `select` makes of the status; renders only when that changes. Plain objects and
-   * arrays are compared by content, everything else by `Object.is`.
+   * The result of `select`; renders only when it changes. Plain objects and arrays are
+   * compared by content, other values by `Object.is`.
    */
   <Selection>(select: (view: SocketStatusView) => Selection): Selection;
 
@@ -55,7 +55,7 @@ export interface UseSocketStatus {
   ): Selection;
 }
 
-/** The part of React that the hook is made of. */
+/** The functions of React that the hook uses. */
 export interface ReactHooks {
   useCallback<Callback extends (...given: any[]) => any>(
     callback: Callback,
@@ -69,18 +69,17 @@ export interface ReactHooks {
   ): Snapshot;
 }
 
-/** The hook over the source that everybody on the page shares. */
+/** The hook for the source that all code on the page shares. */
 export const useSocketStatus: UseSocketStatus;
 
 /**
- * Make the hook of a React that a bundler or import map cannot find, for instance a global
- * one.
+ * Create the hook for a React that no bundler or import map resolves, such as a global one.
  *
- * This function is also in `use-socket-status.js`, which imports nothing and so can be used
- * straight from the static files; import `socket-status.js` as well there.
+ * This function is also in `use-socket-status.js`, which imports nothing and works directly
+ * from the static files; import `socket-status.js` too.
  *
- * @param React React, or what has its hooks, such as `preact/compat`.
- * @param source What the hook uses if it is not told otherwise. Default: the shared one.
+ * @param React React, or a library with its hooks, such as `preact/compat`.
+ * @param source The default source of the hook. Default: the shared one.
  */
 export function createUseSocketStatus(
   React: ReactHooks,

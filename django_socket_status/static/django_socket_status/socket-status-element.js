@@ -1,8 +1,13 @@
 /**
- * `<socket-status>`: how many sockets are open, as the template tag rendered it, then live.
+ * `<socket-status>`: the number of open sockets, rendered by the template tag, then live.
  *
- * A module of its own, after socket-status.js on the page: it takes the shared source from
- * where that leaves it, because a relative import has no hash under hashed static files.
+ * The tag's number has a time (`data-as-of`) until the first response. After that the element
+ * writes the number with the server's rules for digit grouping and plural forms, which the
+ * tag passes (`data-grouping`, `data-separator`, `data-plural`).
+ *
+ * This module does not import socket-status.js, because a relative import has no hash under
+ * hashed static files. It takes the shared source from `globalThis`, so the page has to load
+ * socket-status.js first.
  */
 
 const style = new CSSStyleSheet();
@@ -36,7 +41,12 @@ style.replaceSync(`
     border-radius: 0;
     transform: rotate(45deg);
   }
-  /* As the page's color-scheme has it: not every page turns dark with the system. */
+  /* The server's number is not live. */
+  :host([data-as-of]) [part="dot"] {
+    background: none;
+    border-color: var(--socket-status-idle);
+  }
+  /* By the page's color-scheme: not every page follows the system's dark mode. */
   @supports (color: light-dark(black, white)) {
     :host {
       --socket-status-active: light-dark(#1a7f37, #3fb950);
@@ -48,6 +58,7 @@ style.replaceSync(`
     [part="dot"] { forced-color-adjust: none; border-color: CanvasText !important; }
     :host([state="active"]) [part="dot"],
     :host([state="unknown"]) [part="dot"] { background: CanvasText; }
+    :host([data-as-of]) [part="dot"] { background: none; }
   }
 `);
 
@@ -63,7 +74,7 @@ class SocketStatusElement extends HTMLElement {
     dot.part = "dot";
     dot.ariaHidden = "true";
     this.#label.part = "label";
-    // Until there is something newer, what the server rendered.
+    // Shows the server's text until the first response.
     this.#label.append(document.createElement("slot"));
     const root = this.attachShadow({ mode: "open" });
     root.adoptedStyleSheets = [style];
@@ -87,7 +98,7 @@ class SocketStatusElement extends HTMLElement {
 
   attributeChangedCallback(name, old, value) {
     if (name === "announce") {
-      // Silent unless asked: a number that changes every second is no news to a listener.
+      // Silent by default: a number may change every second.
       if (value === null) this.#label.removeAttribute("role");
       else this.#label.setAttribute("role", "status");
     } else if (this.#unsubscribe && old !== value) {
@@ -96,30 +107,40 @@ class SocketStatusElement extends HTMLElement {
   }
 
   #show({ status, updatedAt, error }) {
-    // Nothing was answered, and nothing failed: the server's own number stands.
+    // Without a response or an error, keep the server's number.
     if (updatedAt === null && !error) return;
     const isKnown = updatedAt !== null && !error && !status.stale;
-    const count = this.type ? (status.socketsByType[this.type] ?? 0) : status.totalSockets;
+    const count = this.#count(status);
     const state = isKnown ? (count ? "active" : "idle") : "unknown";
     if (this.getAttribute("state") !== state) this.setAttribute("state", state);
-    const text =
-      updatedAt === null
-        ? (this.dataset.textUnknown ?? "not known")
-        : this.#text(isKnown).replace("{count}", this.#format(count));
+    this.removeAttribute("data-as-of");
+    const { textUnknown = "not known" } = this.dataset;
+    const text = updatedAt === null ? textUnknown : this.#text(count, isKnown);
     if (this.#label.textContent !== text) this.#label.textContent = text;
   }
 
-  #text(isKnown) {
-    const { text = "{count} live", textStale = "{count} live, not up to date" } = this.dataset;
-    return isKnown ? text : textStale;
+  #count({ totalSockets, socketsByType = {} }) {
+    if (!this.type) return totalSockets;
+    // A type may have the name of an inherited property.
+    return Object.hasOwn(socketsByType, this.type) ? socketsByType[this.type] : 0;
+  }
+
+  #text(count, isKnown) {
+    const { text = "{count} live", textStale, plural = "n != 1" } = this.dataset;
+    const stale = textStale ?? text.replace(/$|(?=\|)/g, ", not up to date");
+    const forms = (isKnown ? text : stale).split("|");
+    const form = forms[Math.min(pluralIndex(plural, count), forms.length - 1)] ?? forms.at(-1);
+    return form.replaceAll("{count}", () => this.#format(count));
   }
 
   #format(count) {
+    const { grouping, separator = "" } = this.dataset;
+    if (grouping) return group(String(count), grouping.split(",").map(Number), separator);
     const language = this.closest("[lang]")?.lang.replaceAll("_", "-") || undefined;
     try {
       return new Intl.NumberFormat(language).format(count);
     } catch {
-      // What a page says of its language need not be one.
+      // The page's `lang` may be invalid.
       return new Intl.NumberFormat().format(count);
     }
   }
@@ -131,6 +152,67 @@ class SocketStatusElement extends HTMLElement {
   set type(value) {
     this.setAttribute("type", value);
   }
+}
+
+/** Group digits as Django does: the last size repeats, and a group of 0 is the rest. */
+function group(digits, [size, ...sizes], separator) {
+  const groups = [];
+  while (size && digits.length > size) {
+    groups.unshift(digits.slice(-size));
+    digits = digits.slice(0, -size);
+    size = sizes.shift() || size;
+  }
+  return [digits, ...groups].join(separator);
+}
+
+const OPERATORS = [
+  { "||": (a, b) => a || b },
+  { "&&": (a, b) => a && b },
+  { "==": (a, b) => a == b, "!=": (a, b) => a != b },
+  { "<": (a, b) => a < b, "<=": (a, b) => a <= b, ">": (a, b) => a > b, ">=": (a, b) => a >= b },
+  { "+": (a, b) => a + b, "-": (a, b) => a - b },
+  { "*": (a, b) => a * b, "/": (a, b) => Math.trunc(a / b), "%": (a, b) => a % b },
+];
+
+/**
+ * Evaluate a plural rule of gettext: a C expression with the variable `n`.
+ *
+ * This does not use `eval`, which a Content-Security-Policy may forbid.
+ */
+function pluralIndex(rule, n) {
+  const tokens = rule.match(/\d+|[<>=!]=|&&|\|\||\S/g) ?? [];
+
+  function choice() {
+    const condition = operation(0);
+    if (tokens[0] !== "?") return condition;
+    tokens.shift();
+    const chosen = choice();
+    tokens.shift();
+    const other = choice();
+    return condition ? chosen : other;
+  }
+
+  function operation(level) {
+    if (level === OPERATORS.length) return operand();
+    let result = operation(level + 1);
+    while (Object.hasOwn(OPERATORS[level], tokens[0])) {
+      const operator = OPERATORS[level][tokens.shift()];
+      result = operator(result, operation(level + 1));
+    }
+    return result;
+  }
+
+  function operand() {
+    const token = tokens.shift();
+    if (token === "n") return n;
+    if (token === "!") return !operand();
+    if (token !== "(") return Number(token);
+    const result = choice();
+    tokens.shift();
+    return result;
+  }
+
+  return Number(choice());
 }
 
 if (!customElements.get("socket-status")) {

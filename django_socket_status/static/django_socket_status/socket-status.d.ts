@@ -1,5 +1,5 @@
 /**
- * Which WebSockets of a site are open, kept current in the browser.
+ * The number of open WebSockets of a site, kept current in the browser.
  *
  * ```js
  * import { SocketStatusService } from "django-socket-status";
@@ -9,9 +9,9 @@
  * });
  * ```
  *
- * The first subscriber starts it, a second after the last one left it stops. It asks the
- * summary of `django_socket_status.urls` with `ETag`s, and listens to live push as soon as
- * the server offers that. Nothing is asked or listened to while the page is hidden.
+ * The client starts with the first subscriber and stops a second after the last one leaves.
+ * It polls the summary of `django_socket_status.urls` with `ETag`s, and changes to live push
+ * when the server offers it. While the page is hidden, it does neither.
  *
  * All times are in milliseconds.
  *
@@ -19,136 +19,143 @@
  */
 
 /**
- * What is open. Deeply frozen, and the same object until something else than `timestamp`
+ * The status of the site. Deeply frozen, and the same object until anything but `timestamp`
  * changes; so are `socketsByType` and `wsEndpoints`.
  *
- * Before the first answer it is a constant with `totalSockets` 0: that says nothing about
+ * Before the first response it is a constant with `totalSockets` 0, which says nothing about
  * the server. {@link SocketStatusSnapshot.updatedAt} is `null` then.
  */
 export interface SocketStatus {
   /** Whether at least one socket is open. */
   readonly active: boolean;
   readonly totalSockets: number;
-  /** How many are open of each type, in the order of the types' names. */
+  /**
+   * The number of open sockets of each type, sorted by type. A type without an open socket
+   * is absent: read a number with {@link countOf}.
+   */
   readonly socketsByType: Readonly<Record<string, number>>;
   /**
-   * When the server first gave an answer with this content, by its own clock, in ISO 8601;
-   * `null` before the first answer.
+   * When the server first sent this content, by the server's clock, in ISO 8601; `null`
+   * before the first response.
    */
   readonly timestamp: string | null;
-  /** Where each type is served. */
+  /** The URL of each type. */
   readonly wsEndpoints: Readonly<Record<string, string>>;
   /**
-   * Signed-in users with a socket; `null` where the server keeps counts alone and cannot
-   * tell. This and all that follow: absent until answered.
+   * The number of signed-in users with a socket; `null` if the server keeps no users. This
+   * field and all below are absent before the first response.
    */
   readonly uniqueUsers?: number | null;
   readonly anonymousSockets?: number;
-  /** Processes of the server that serve sockets. */
+  /** The number of processes that hold sockets: 0 on an idle site. */
   readonly workers?: number;
   /** How much of the deployment the counts cover. */
   readonly coverage?: "process" | "host" | "cluster";
-  /** Whether the server gave its last good answer because it cannot read the present one. */
+  /** Whether the server sent an older status because it cannot read the current one. */
   readonly stale?: boolean;
+  /** Whether `wsEndpoints` is known; it is `{}` until a worker has reported it. */
+  readonly endpointsKnown?: boolean;
+  /** The entries of `wsEndpoints` whose sockets are not counted. */
+  readonly uncountedEndpoints?: Readonly<Record<string, string>>;
 }
 
 /**
  * How the status is kept current.
  *
- * - `idle`: not at all. Nobody asked yet, it was stopped, the page is hidden, or the first
- *   answer has not come yet.
- * - `polling`: asked every `interval`.
- * - `live`: told by the server as it changes.
- * - `reconnecting`: the last question failed; it will be asked again, later each time.
- * - `error`: refused with 401 or 403. Not asked again before `initialize()`, `refresh()`, or
- *   a new subscriber.
+ * - `idle`: not kept current. The client was not started or was stopped, the page is hidden,
+ *   or the first response has not arrived.
+ * - `polling`: the client requests it every `interval`.
+ * - `live`: the server sends each change.
+ * - `reconnecting`: the last request failed; the client retries with a growing delay.
+ * - `error`: refused with 401 or 403. The client does not retry before `initialize()`,
+ *   `refresh()` or a new subscriber.
  */
 export type SocketStatusConnection = "idle" | "polling" | "live" | "reconnecting" | "error";
 
-/** Why there is no answer. */
+/** Why there is no current status. */
 export interface SocketStatusError {
   /**
-   * The server's own code, if it gave one; else `http_` and the HTTP status, such as
-   * `http_503`; `network` when no answer came within 8 seconds, or none at all.
+   * The code in the server's JSON error; else `http_` and the HTTP status, such as
+   * `http_503`; `network` without a response within 8 seconds.
    */
   readonly code: string;
-  /** For a person: the server's words, if it gave any. */
+  /** A text for people: the server's message, if it sent one. */
   readonly message: string;
-  /** HTTP status, `null` without an answer. 401 and 403 also when live push is refused. */
+  /** HTTP status, `null` without a response. 401 and 403 also if live push is refused. */
   readonly status: number | null;
 }
 
 /**
- * The status and how well it is known. Frozen, and the same object until its content
- * changes: an answer that says what was known makes no new one and calls no subscriber.
+ * The status and its state. Frozen, and the same object until its content changes: a
+ * response without a change makes no new snapshot and calls no subscriber.
  */
 export interface SocketStatusSnapshot {
-  /** The last one that is known, also after an error. */
+  /** The last known status, also after an error. */
   readonly status: SocketStatus;
   readonly connection: SocketStatusConnection;
   /**
-   * When `status` was last confirmed before this snapshot was made, in milliseconds since
-   * the epoch; `null` before the first answer. A snapshot never changes, so this stands
-   * still while answers confirm what is known: see {@link SocketStatusSource.checkedAt}.
-   * Once the connection is lost, it is the time that the values are from.
+   * When the server last confirmed `status` before this snapshot was made, in milliseconds
+   * since the epoch; `null` before the first response. A snapshot never changes, so this
+   * does not move while responses confirm it: see {@link SocketStatusSource.checkedAt}.
+   * After the connection is lost, it is the time of the values.
    */
   readonly updatedAt: number | null;
   /**
-   * Why there is no newer status; `null` while all is well. Stays while the page is hidden,
-   * until there is an answer again.
+   * Why there is no current status; `null` without an error. It stays while the page is
+   * hidden, until the next response.
    */
   readonly error: SocketStatusError | null;
 }
 
 export interface SocketStatusOptions {
   /**
-   * Where `django_socket_status.urls` answers. Without it, each time asking begins, the
-   * first of these: `data-url` of a `<script src="…socket-status….js">`, the content of
-   * `<meta name="socket-status-url">`, `/socket-status/`. Outside of a browser it has to be
-   * absolute. A server of another origin has to expose the headers `ETag`, `Retry-After` and
-   * `Socket-Status-Live` to scripts.
+   * The URL of the summary, see `django_socket_status.urls`. The default is looked up
+   * whenever polling begins, the first of: `data-url` of a
+   * `<script src="…socket-status….js">`, the content of `<meta name="socket-status-url">`,
+   * `/socket-status/`. Outside a browser, give an absolute URL. A server of another origin
+   * has to expose the headers `ETag`, `Retry-After` and `Socket-Status-Live`.
    */
   url?: string;
-  /** From an answer to the next question. Default 10000, at least 1000. */
+  /** From a response to the next request. Default 10000, at least 1000. */
   interval?: number;
   /**
-   * Whether to listen to live push. `true` when the server offers it (by the header
-   * `Socket-Status-Live`), `false` never, a URL there. Resolved against `url`. Wherever live
-   * push does not work, or speaks another version of the protocol, polling goes on.
+   * Whether to use live push: `true` if the server offers it by the header
+   * `Socket-Status-Live`, `false` never, a string for its URL, relative to `url`. If live
+   * push fails or has another protocol version, polling goes on.
    *
-   * Default `true`, but `false` with `headers`, which no browser sends with a WebSocket.
+   * Default `true`; with `headers` it is `false`, because a browser cannot send them with a
+   * WebSocket.
    */
   live?: boolean | string;
   /** As of `fetch`. Default `same-origin`; `include` to send cookies to another origin. */
   credentials?: RequestCredentials;
-  /** More headers for each question, such as `Authorization`. */
+  /** More headers for each request, such as `Authorization`. */
   headers?: Readonly<Record<string, string>>;
 }
 
-/** A store as Svelte understands it: `$store` is the {@link SocketStatusSnapshot}. */
+/** A Svelte store: `$store` is the {@link SocketStatusSnapshot}. */
 export interface SocketStatusStore {
-  /** Call `run` at once and on each change; the answer ends it. */
+  /** Call `run` at once and on each change; returns the unsubscribe function. */
   subscribe(run: (snapshot: SocketStatusSnapshot) => void): () => void;
 }
 
-/** One source of status. Its functions need no `this`. */
+/** A client of one server. Its functions need no `this`. */
 export interface SocketStatusSource {
   /**
-   * Start, and go on without subscribers until `stopPolling()`.
+   * Start, and keep the status current without subscribers until `stopPolling()`.
    *
-   * A number is the `interval`. Options that are not given stay as they were; changed ones
-   * take effect at once, unchanged ones do nothing, except that a refused source tries
-   * again. Another `interval` alone leaves live push as it is; another `url` forgets the
-   * status.
+   * A number is the `interval`. Options that you leave out keep their value. Changed options
+   * take effect at once. A source that was refused tries again. Changing only `interval`
+   * keeps the live connection; changing `url` drops the status.
    */
   initialize(options?: number | SocketStatusOptions): void;
 
   /**
-   * Call `callback` on each change of the snapshot; the answer ends that.
+   * Call `callback` on each change of the snapshot; returns the unsubscribe function.
    *
-   * Starts the source if need be, with `options` as of `initialize()`. Ending the last
-   * subscription stops it a second later, unless `initialize()` was called. What `callback`
-   * throws is reported as an unhandled rejection and hinders nobody else.
+   * Starts the source if needed; `options` are those of `initialize()`. Ending the last
+   * subscription stops it a second later, unless `initialize()` was called. An exception of
+   * `callback` is reported as an unhandled rejection and does not affect other subscribers.
    */
   subscribe(
     callback: (status: SocketStatus, snapshot: SocketStatusSnapshot) => void,
@@ -156,17 +163,17 @@ export interface SocketStatusSource {
   ): () => void;
 
   /**
-   * Stop asking and listening, also if there are subscribers, until the next `initialize()`
-   * or `subscribe()`. The last status stays.
+   * Stop polling and live push, also with subscribers, until the next `initialize()` or
+   * `subscribe()`. The last status stays.
    */
   stopPolling(): void;
 
   /**
-   * Ask now; resolves with the snapshot once the answer is in, and never rejects. Questions
-   * of the same moment share one request.
+   * Request the status now; resolves with the snapshot after the response, never rejects.
+   * Simultaneous calls share one request.
    *
-   * Starts a refused source again, but not one that is idle: that is asked this once.
-   * Nothing is asked while the page is hidden, nor while the status is live.
+   * Restarts a source that was refused; one that is idle makes a single request. While the
+   * page is hidden or the status is live, there is no request.
    */
   refresh(): Promise<SocketStatusSnapshot>;
 
@@ -175,10 +182,10 @@ export interface SocketStatusSource {
   getSnapshot(): SocketStatusSnapshot;
 
   /**
-   * One line for a person, in English: `Open sockets: 3 (2 call and 1 stt_room)`. It says so
-   * when the number is not known or not up to date.
+   * One line of English text: `Open sockets: 3 (2 call and 1 stt_room)`. It says so if the
+   * number is not known or not up to date.
    *
-   * @param locale How to write the numbers. Default `en`.
+   * @param locale The number format. Default `en`.
    */
   getFormattedStatus(locale?: string | string[]): string;
 
@@ -186,13 +193,24 @@ export interface SocketStatusSource {
 
   /**
    * When the server last confirmed the status, in milliseconds since the epoch; `null`
-   * before the first answer. Moves with every answer, also with one that changes nothing and
-   * hence calls no subscriber: read it when you draw a clock.
+   * before the first response. It moves with each response, also with one that changes
+   * nothing and calls no subscriber: read it when you draw a clock.
    */
   readonly checkedAt: number | null;
 }
 
-/** What a source takes from the world around it. Looked up at each use. */
+/**
+ * Return the number of open sockets of a type, or of all types without one.
+ *
+ * `socketsByType[type] ?? 0` is wrong for a type with the name of an inherited property, such
+ * as `constructor`.
+ */
+export function countOf(
+  status: Pick<SocketStatus, "totalSockets" | "socketsByType">,
+  type?: string | null,
+): number;
+
+/** The globals that a source uses. Looked up at each use. */
 export interface SocketStatusEnvironment {
   fetch: typeof globalThis.fetch;
   WebSocket?: new (url: URL) => Pick<WebSocket, "onmessage" | "onclose" | "close">;
@@ -207,10 +225,10 @@ export interface SocketStatusEnvironment {
 }
 
 /**
- * Make a source of its own, for a second server or other options. Nothing is asked before
- * it is started.
+ * Create a separate source, for a second server or other options. It makes no request
+ * before you start it.
  *
- * @param environment For tests: what to use instead of the globals, all of them.
+ * @param environment Replaces all the globals, for tests.
  */
 export function createSocketStatus(
   options?: SocketStatusOptions,
@@ -218,8 +236,8 @@ export function createSocketStatus(
 ): SocketStatusSource;
 
 /**
- * The source that everybody on the page shares, also when the page holds several copies of
- * this module.
+ * The source that all code on the page shares, also if the page loads several copies of this
+ * module.
  */
 export const SocketStatusService: SocketStatusSource;
 

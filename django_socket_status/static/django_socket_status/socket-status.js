@@ -1,4 +1,4 @@
-/** Documented in socket-status.d.ts. */
+/** See socket-status.d.ts. */
 
 const IDLE = share(null, {
   status: { active: false, totalSockets: 0, socketsByType: {}, timestamp: null, wsEndpoints: {} },
@@ -39,7 +39,6 @@ export function createSocketStatus(settings = {}, env = globalThis) {
   }
 
   function subscribe(callback, options) {
-    // Async: an error stays its own.
     const tell = async () => listeners.has(tell) && callback(snapshot.status, snapshot);
     listeners.add(tell);
     start(options);
@@ -50,11 +49,10 @@ export function createSocketStatus(settings = {}, env = globalThis) {
 
   function start(options) {
     cancel("stop");
-    const given = options > 0 ? { interval: options } : options;
-    const next = share(settings, { ...settings, ...given });
+    if (options > 0) options = { interval: options };
+    const next = share(settings, { ...settings, ...options });
     if (running && next === settings) return;
     if (next !== settings) askAt = failures = connectAt = losses = 0;
-    // Not for another interval.
     if (share(settings, { ...next, interval: settings.interval }) !== settings) stop();
     settings = next;
     running = true;
@@ -119,9 +117,7 @@ export function createSocketStatus(settings = {}, env = globalThis) {
         signal: mine.signal,
       });
       body = await response.json();
-    } catch {
-      // Judged below.
-    }
+    } catch {}
     if (mine !== request) return;
     stopAsking();
     const { ok, status, headers } = response;
@@ -169,11 +165,11 @@ export function createSocketStatus(settings = {}, env = globalThis) {
     if (v !== 1) return lose({ delay: Infinity });
     later("silence", 60_000, lose);
     const wasLive = snapshot.connection === "live";
-    if (wasLive) losses = 0;
     const status = type === "summary" ? toStatus(summary) : wasLive && snapshot.status;
     if (!status) return;
     stopAsking();
     checkedAt = now();
+    if (!wasLive) later("live", 60_000, () => (losses = 0));
     publish("live", null, status);
   }
 
@@ -190,7 +186,7 @@ export function createSocketStatus(settings = {}, env = globalThis) {
   }
 
   function hangUp() {
-    cancel("silence");
+    ["silence", "live"].forEach(cancel);
     if (socket) socket.onmessage = socket.onclose = null;
     socket?.close();
     socket = null;
@@ -232,13 +228,15 @@ export const SocketStatusService = (globalThis[Symbol.for("django-socket-status/
 
 export default SocketStatusService;
 
+export function countOf({ totalSockets, socketsByType }, type) {
+  const known = { __proto__: null, ...socketsByType };
+  return type ? (known[type] ?? 0) : totalSockets;
+}
+
 function toStatus(summary) {
   if (typeof summary?.total_sockets !== "number") return null;
-  const entries = Object.keys(summary).map((key) => [
-    key.replace(/_./g, (part) => part[1].toUpperCase()),
-    summary[key],
-  ]);
-  return Object.fromEntries(entries);
+  const camel = (key) => key.replace(/_./g, (part) => part[1].toUpperCase());
+  return Object.fromEntries(Object.entries(summary).map(([key, it]) => [camel(key), it]));
 }
 
 function toError(status = null, error) {
@@ -248,7 +246,7 @@ function toError(status = null, error) {
 
 function parse(text) {
   try {
-    return JSON.parse(text) ?? {};
+    return Object(JSON.parse(text));
   } catch {
     return {};
   }
@@ -257,18 +255,17 @@ function parse(text) {
 function format({ status, updatedAt, error }, locale = "en") {
   if (!updatedAt) return "Open sockets: not known";
   const number = new Intl.NumberFormat(locale).format;
-  const types = status.socketsByType;
-  const parts = Object.keys(types).map((key) => `${number(types[key])} ${key}`);
-  const list = new Intl.ListFormat("en").format(parts);
+  const types = Object.entries(status.socketsByType);
+  const list = new Intl.ListFormat("en").format(types.map(([key, it]) => `${number(it)} ${key}`));
   const note = error || status.stale ? ", not up to date" : "";
   return `Open sockets: ${number(status.totalSockets)}${list && ` (${list})`}${note}`;
 }
 
-/** `next`, frozen and sharing what equals `old`. */
+/** Freeze `next`, sharing equal parts of `old`. */
 function share(old, next) {
   if (Object(next) !== next || Array.isArray(next)) return Object.freeze(next);
-  const keys = Object.keys(next).sort();
-  const entries = keys.map((key) => [key, share(old?.[key], next[key])]);
+  const known = { __proto__: null, ...old };
+  const entries = Object.keys(next).sort().map((key) => [key, share(known[key], next[key])]);
   const copy = Object.freeze(Object.fromEntries(entries));
   return JSON.stringify(copy) === JSON.stringify(old) ? old : copy;
 }

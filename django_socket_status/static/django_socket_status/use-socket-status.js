@@ -1,4 +1,4 @@
-/** A React hook, for whichever React it is given. Documented in react.d.ts. */
+/** Creates the React hook for a given React. Documented in react.d.ts. */
 
 const UNKNOWN = Object.freeze({
   status: Object.freeze({
@@ -39,7 +39,7 @@ function toArguments([options, select = asItIs]) {
   return { source, settings, select };
 }
 
-/** Read the selection of a snapshot: the same object until its content changes. */
+/** Return a function that reads the selection: the same object until its content changes. */
 function createReader(getSnapshot, select) {
   let snapshot;
   let selection;

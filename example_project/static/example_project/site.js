@@ -1,5 +1,5 @@
 import { openSocket, pathOf } from "./sockets.js";
-import { watchStatus } from "./status.js";
+import { fetchAnswer, watchStatus } from "./status.js";
 
 const at = (id) => document.getElementById(id);
 
@@ -12,7 +12,7 @@ for (const form of document.querySelectorAll(".kind")) {
 }
 
 function show(element, text) {
-  // Only a change is worth a screen reader's breath.
+  // A screen reader reads what is written, so write changes only.
   if (element.textContent !== String(text)) element.textContent = text;
 }
 
@@ -34,30 +34,63 @@ function rowOf(type, endpoint, count, total) {
 }
 
 function showStatus(status) {
-  const endpoints = status.wsEndpoints;
-  const counts = { ...status.socketsByType };
-  for (const type of Object.keys(endpoints)) counts[type] ??= 0;
-  const rows = Object.keys(counts)
+  // Maps, because a type may have the name of what every object inherits.
+  const endpoints = new Map(Object.entries(status.wsEndpoints));
+  const counts = new Map(Object.entries(status.socketsByType));
+  const rows = [...new Set([...endpoints.keys(), ...counts.keys()])]
     .sort()
-    .map((type) => rowOf(type, endpoints[type], counts[type], status.totalSockets));
+    .map((type) => rowOf(type, endpoints.get(type), counts.get(type) ?? 0, status.totalSockets));
   at("types").replaceChildren(...rows);
   show(at("total"), status.totalSockets);
+  show(at("unit"), status.totalSockets === 1 ? "socket" : "sockets");
   show(at("users"), status.uniqueUsers ?? "not known");
   show(at("anonymous"), status.anonymousSockets);
   show(at("workers"), status.workers);
-  show(at("coverage"), `this ${status.coverage}`);
-  show(at("answer"), JSON.stringify(status, null, 2));
+  // On an idle site it is 0, which reads like a site that is down.
+  at("workers").parentElement.hidden = status.workers === 0;
+  show(at("coverage"), COVERAGE[status.coverage] ?? status.coverage);
 }
 
+const COVERAGE = { process: "one process", host: "all processes of this host", cluster: "all hosts" };
+
+const UPDATES = { live: "live", polling: "every two seconds", reconnecting: "reconnecting" };
+
 function problemOf({ status, error }) {
-  if (error) return `No answer: ${error.message}`;
-  return status.stale ? "This is the last answer that could be read." : "";
+  if (error) return `No answer from the server: ${error.message}`;
+  return status.stale ? "The server cannot read the present status." : "";
 }
+
+/** Mark a number that is not the present one: grey, with the time at which it was true. */
+function showAge(isOld, updatedAt) {
+  const isShown = isOld && updatedAt !== null;
+  at("status-section").classList.toggle("old", isOld);
+  at("as-of").hidden = !isShown;
+  show(at("as-of"), isShown ? `as of ${new Date(updatedAt).toLocaleTimeString()}` : "");
+}
+
+const answer = at("answer");
+let isFetching = false;
+
+async function showAnswer() {
+  if (!at("answer-box").open || isFetching) return;
+  isFetching = true;
+  try {
+    show(answer, await fetchAnswer(answer.dataset.url));
+  } catch (error) {
+    show(answer, `No answer: ${error.message}`);
+  } finally {
+    isFetching = false;
+  }
+}
+
+at("answer-box").addEventListener("toggle", showAnswer);
 
 watchStatus((snapshot) => {
   if (snapshot.updatedAt !== null) showStatus(snapshot.status);
   const problem = problemOf(snapshot);
   at("problem").hidden = !problem;
   show(at("problem"), problem);
-  show(at("connection"), snapshot.connection);
+  showAge(Boolean(problem), snapshot.updatedAt);
+  show(at("connection"), UPDATES[snapshot.connection] ?? "none");
+  showAnswer();
 });

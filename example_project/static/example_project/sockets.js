@@ -29,7 +29,7 @@ export function openSocket(path, { json }) {
   socket.addEventListener("close", ({ code }) => {
     open.delete(socket);
     if (wasOpen) row.remove();
-    else row.fail("refused: are you logged in as somebody who may?");
+    else row.fail("refused: is this user allowed to open it?");
     showHowMany();
     if (wasOpen && code !== 1000) console.info(`${path} closed with ${code}`);
   });

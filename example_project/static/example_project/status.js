@@ -1,7 +1,7 @@
 /**
  * Follow the status: live if the server offers it, by polling if not.
  *
- * The one place of the site that knows how the status comes here.
+ * Only this module knows how the status gets to the page.
  */
 
 import { SocketStatusService } from "../django_socket_status/socket-status.js";
@@ -15,4 +15,14 @@ export function watchStatus(onChange, everyMilliseconds = 2000) {
   SocketStatusService.subscribe(show);
   SocketStatusService.initialize(everyMilliseconds);
   show();
+}
+
+/**
+ * Return the answer as a program gets it: indented JSON text.
+ *
+ * @param {string} url where the summary is
+ */
+export async function fetchAnswer(url) {
+  const response = await fetch(url, { headers: { Accept: "application/json" } });
+  return JSON.stringify(await response.json(), null, 2);
 }

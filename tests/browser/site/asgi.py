@@ -9,7 +9,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.browser.site.settings")
 from channels.routing import ProtocolTypeRouter
 from django.conf import settings
 
-from django_socket_status.status import status_reader
+from django_socket_status.status.reader import status_reader
 from example_project.asgi import application, django_application
 
 # What is seen in the browser is no matter of how busy the machine is.

@@ -1,4 +1,4 @@
-"""The example's settings, with the strictest policy there is, but nobody to keep it."""
+"""The example's settings, with the strictest policy, but not its middleware."""
 
 from __future__ import annotations
 

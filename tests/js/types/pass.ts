@@ -2,6 +2,7 @@
 
 import defaultService, {
   SocketStatusService,
+  countOf,
   createSocketStatus,
   type SocketStatus,
   type SocketStatusConnection,
@@ -37,6 +38,10 @@ holds<Same<(typeof wsEndpoints)[string], string>>();
 holds<Same<typeof defaultService, SocketStatusSource>>();
 
 // What came to it.
+
+holds<Same<ReturnType<typeof countOf>, number>>();
+countOf(SocketStatusService.getStatus(), "call").toFixed();
+countOf(SocketStatusService.getStatus());
 
 const options: SocketStatusOptions = {
   url: "https://example.org/socket-status/",

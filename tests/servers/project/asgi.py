@@ -12,8 +12,8 @@ http = get_asgi_application()
 
 from django_socket_status.middleware import SocketStatusMiddleware  # noqa: E402
 from django_socket_status.routing import websocket_urlpatterns  # noqa: E402
-from django_socket_status.status import status_reader  # noqa: E402
-from tests.servers.project import diary  # noqa: E402
+from django_socket_status.status.reader import status_reader  # noqa: E402
+from tests.servers.project import diary, pulse  # noqa: E402
 from tests.servers.project.consumers import (  # noqa: E402
     AsyncRoomConsumer,
     SyncRoomConsumer,
@@ -22,6 +22,8 @@ from tests.servers.project.consumers import (  # noqa: E402
 
 if file := os.environ.get("PROJECT_DIARY"):
     diary.keep(file)
+if file := os.environ.get("PROJECT_PULSE"):
+    pulse.keep(file)
 if seconds := os.environ.get("PROJECT_READ_SECONDS"):
     status_reader.read_seconds = float(seconds)
 

@@ -1,6 +1,6 @@
 """Consumers that do as they are told, in text messages such as ``close 4001 enough``.
 
-How a handshake goes is told in the query string: ``?reject``, ``?raise`` or ``?slow``.
+How a handshake goes is told in the query string, such as ``?reject`` or ``?raise``.
 Anything else that is sent comes back.
 """
 
@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import time
 import warnings
+from pathlib import Path
 from typing import Any
 
 from channels.exceptions import StopConsumer
@@ -24,6 +25,9 @@ from django_socket_status.consumers import SocketStatusMixin
 TICK_SECONDS = 0.02
 #: Several heartbeats' worth, and more than Daphne waits; a server must be able to end.
 PUSHES = 400
+#: The extension for that (ASGI specification, "WebSocket Denial Response").
+DENIAL = "websocket.http.response"
+DENIED_WITH = 418
 #: Longer than a client takes to go away.
 SLOW_SECONDS = 2.0
 
@@ -96,7 +100,19 @@ async def bare_room(scope: Any, receive: Any, send: Any) -> None:
     await receive()
     if query == b"return":
         return
+    if query == b"deny":
+        return await deny(send, has_extension=DENIAL in scope.get("extensions", {}))
+    if query == b"late":
+        return await wait_for_the_end(receive)
     await send({"type": "websocket.accept"})
+    await serve_room(query, receive, send)
+
+
+async def serve_room(query: bytes, receive: Any, send: Any) -> None:
+    """Do what the client says, as the query wants it."""
+    if query == b"flood":
+        # A client that does not read blocks the server.
+        await flood(send)
     if query in (b"push", b"deaf"):
         await push(send, deaf=query == b"deaf")
     while (message := await receive())["type"] == "websocket.receive":
@@ -114,12 +130,33 @@ async def bare_room(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "websocket.send", "text": reply(text)})
 
 
+async def wait_for_the_end(receive: Any) -> None:
+    """Let a handshake wait until its client is gone; leave a file that it began."""
+    Path(os.environ["TMPDIR"], "handshake").touch()  # noqa: ASYNC240 - for a test
+    await receive()
+
+
+async def deny(send: Any, *, has_extension: bool) -> None:
+    """Reject a handshake, with a status of its own if the server can send one."""
+    if not has_extension:
+        return await send({"type": "websocket.close"})
+    await send({"type": f"{DENIAL}.start", "status": DENIED_WITH, "headers": []})
+    await send({"type": f"{DENIAL}.body", "body": b"denied"})
+
+
 async def push(send: Any, *, deaf: bool) -> None:
     """Send, and never receive: only ``send`` can tell that the client left."""
     for _ in range(PUSHES):
         with contextlib.suppress(OSError if deaf else ()):
             await send({"type": "websocket.send", "text": "tick"})
         await asyncio.sleep(TICK_SECONDS)
+
+
+async def flood(send: Any) -> None:
+    """Send more than the buffers of a socket hold, until ``send`` raises."""
+    with contextlib.suppress(OSError):
+        for _ in range(400):
+            await send({"type": "websocket.send", "text": "x" * 65_536})
 
 
 def reply(text: str) -> str:

@@ -13,7 +13,7 @@ from django_socket_status.signals import (
     socket_rejected,
 )
 
-FACTS = ("close_code", "close_reason", "ended_by")
+FACTS = ("close_code", "close_reason", "ended_by", "cause")
 
 
 def keep(path: str) -> None:

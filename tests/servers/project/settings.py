@@ -26,7 +26,10 @@ ASGI_APPLICATION = "tests.servers.project.asgi.application"
 
 SOCKET_STATUS = json.loads(os.environ.get("PROJECT_SOCKET_STATUS", "{}"))
 
-if module := os.environ.get("PROJECT_IMPORTS"):
+if engine := os.environ.get("PROJECT_SESSION_ENGINE"):
+    SESSION_ENGINE = engine
+
+for module in filter(None, os.environ.get("PROJECT_IMPORTS", "").split(",")):
     import_module(module)
 
 LOGGING = {

@@ -1,7 +1,13 @@
-"""URLs of the project: the status, and nothing else."""
+"""URLs of the project: the status, and pages that have to do with event loops."""
 
 from __future__ import annotations
 
 from django.urls import include, path
 
-urlpatterns = [path("socket-status/", include("django_socket_status.urls"))]
+from tests.servers.project.views import hold_loop, page
+
+urlpatterns = [
+    path("socket-status/", include("django_socket_status.urls")),
+    path("loop/", hold_loop),
+    path("page/", page),
+]

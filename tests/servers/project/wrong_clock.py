@@ -1,4 +1,4 @@
-"""A clock that is wrong by ``PROJECT_CLOCK`` seconds, for whoever imports this."""
+"""A clock that is wrong by ``PROJECT_CLOCK`` seconds, if this is imported."""
 
 from __future__ import annotations
 

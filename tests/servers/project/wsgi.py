@@ -9,7 +9,7 @@ from django.core.wsgi import get_wsgi_application
 
 application = get_wsgi_application()
 
-from django_socket_status.status import status_reader  # noqa: E402
+from django_socket_status.status.reader import status_reader  # noqa: E402
 
 if seconds := os.environ.get("PROJECT_READ_SECONDS"):
     status_reader.read_seconds = float(seconds)

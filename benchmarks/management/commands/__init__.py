@@ -1,0 +1,1 @@
+"""Commands that a benchmark starts, one in each module."""

@@ -1,0 +1,1 @@
+"""What happened: counters, ended connections, conditions, history and commands."""

@@ -1,0 +1,90 @@
+"""How a worker does: its release, its event loops, and the thread of sync consumers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django_socket_status.exceptions import BackendError
+from django_socket_status.validation import (
+    damaged,
+    valid_count,
+    valid_seconds,
+    valid_text,
+)
+
+__all__ = ["Condition"]
+
+#: The most event loops of one worker.
+MAX_LOOPS = 16
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """How one worker does, as of its last report. Seconds are rounded to 0.01."""
+
+    release: str
+    """What the setting ``RELEASE`` or the environment calls the code; may be empty."""
+    versions: Mapping[str, str]
+    """The versions of ``python``, ``django``, ``channels`` and this package
+    (``django_socket_status``)."""
+    loop_lag_seconds: Sequence[float]
+    """How long each event loop with sockets let a callback wait."""
+    sync_thread_wait_seconds: float | None
+    """How long a caller waits for the one thread that ``sync_to_async`` shares.
+    ``None`` while there is no such thread, or it cannot be observed."""
+    sync_thread_queue: int | None
+    """How many calls wait for that thread; ``None`` as above."""
+
+    @property
+    def max_loop_lag_seconds(self) -> float | None:
+        """Return the lag of the slowest event loop, ``None`` without one."""
+        return max(self.loop_lag_seconds, default=None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return {
+            "release": self.release,
+            "versions": dict(self.versions),
+            "loop_lag_seconds": list(self.loop_lag_seconds),
+            "sync_thread_wait_seconds": self.sync_thread_wait_seconds,
+            "sync_thread_queue": self.sync_thread_queue,
+        }
+
+    def to_text(self) -> str:
+        """Return the condition as JSON, ASCII."""
+        return json.dumps(self.as_dict(), separators=(",", ":"))
+
+    @classmethod
+    def from_text(cls, text: str) -> Condition:
+        """Return the condition of a text; what a newer version added is ignored.
+
+        Raises:
+            BackendError: the text is damaged.
+        """
+        try:
+            body = json.loads(text)
+            wait, waiting = body["sync_thread_wait_seconds"], body["sync_thread_queue"]
+            return cls(
+                release=valid_text(body["release"]),
+                versions={
+                    valid_text(name): valid_text(version)
+                    for name, version in body["versions"].items()
+                },
+                loop_lag_seconds=[
+                    valid_seconds(lag) for lag in body["loop_lag_seconds"][:MAX_LOOPS]
+                ],
+                sync_thread_wait_seconds=None if wait is None else valid_seconds(wait),
+                sync_thread_queue=None if waiting is None else valid_count(waiting),
+            )
+        except (
+            BackendError,
+            ValueError,
+            TypeError,
+            KeyError,
+            AttributeError,
+            RecursionError,
+        ):
+            raise damaged("the condition of a worker") from None

@@ -1,0 +1,257 @@
+"""Closed connections and rejected handshakes: their records, and their stored form.
+
+The entries of one report are one text: the worker, its release, and a list for each
+entry. Readers skip what they cannot read and say that the list is not complete.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django_socket_status.activity.as_json import as_json
+from django_socket_status.exceptions import BackendError
+from django_socket_status.records import OpenedConnection, connection_id, instant
+from django_socket_status.validation import (
+    damaged,
+    valid_count,
+    valid_opened,
+    valid_seconds,
+    valid_text,
+)
+
+__all__ = [
+    "ClosedConnection",
+    "ClosedEntries",
+    "EndedConnection",
+    "RejectedConnection",
+    "RejectedHandshake",
+    "closed_text",
+    "read_closed",
+    "read_rejected",
+    "rejected_text",
+]
+
+#: What reading a value of another type or range raises.
+_DAMAGE = (BackendError, LookupError, ValueError, TypeError, OverflowError)
+
+
+class EndedConnection(NamedTuple):
+    """A closed connection as a report carries it, without its worker."""
+
+    connection: OpenedConnection
+    closed_at: float | None
+    """Seconds since the epoch. ``None``: it is open again, after its worker was taken
+    for lost; the entry removes the one before it."""
+    cause: str
+    code: int | None
+    reason: str
+
+
+class RejectedHandshake(NamedTuple):
+    """A rejected handshake as a report carries it, without its worker."""
+
+    connection: OpenedConnection
+    """``number`` is 0 and ``opened_at`` the time of the rejection."""
+    status: str
+    """The HTTP status, such as ``"403"``; ``"gone"`` if the client left before an
+    answer, ``"error"`` if the application raised."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedConnection:
+    """One WebSocket that was open."""
+
+    connection_id: str
+    """The worker's id and a number; no other connection ever has it."""
+    type: str
+    """What it was counted by."""
+    endpoint: str
+    """The pattern of its route; empty if unknown."""
+    user_id: str | None
+    """The user's primary key as text; ``None`` for an anonymous connection."""
+    labels: Mapping[str, str]
+    """Its labels when it closed, by name."""
+    connected_at: datetime.datetime
+    """When it was accepted, by the clock of its host: aware, UTC."""
+    worker_id: str
+    """The ``worker_id`` of its process."""
+    cause: str
+    """Why it closed: one of :data:`~django_socket_status.records.Cause`."""
+    close_code: int | None
+    """The close code; ``None`` if the connection ended without one."""
+    close_reason: str
+    """The close reason, at most 123 bytes; often empty."""
+    closed_at: datetime.datetime
+    """When it closed, by the clock of its host: aware, UTC. For ``worker_lost``: when
+    its worker was taken for lost."""
+    duration_seconds: float
+    """How long it was open."""
+    release: str
+    """The release that its worker ran; empty if not known."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return as_json(self)  # type: ignore[no-any-return]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RejectedConnection:
+    """One handshake that ended before the accept."""
+
+    type: str
+    """What it would have been counted by."""
+    endpoint: str
+    """The pattern of its route; empty if unknown."""
+    user_id: str | None
+    """The user's primary key as text; ``None`` without a user."""
+    labels: Mapping[str, str]
+    """Its labels, by name."""
+    rejected_at: datetime.datetime
+    """When it ended, by the clock of its host: aware, UTC."""
+    worker_id: str
+    """The ``worker_id`` of its process."""
+    status: str
+    """The HTTP status, ``"gone"`` or ``"error"``."""
+    release: str
+    """The release that its worker ran; empty if not known."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return as_json(self)  # type: ignore[no-any-return]
+
+
+class ClosedEntries(NamedTuple):
+    """What one text has of closed connections."""
+
+    records: list[ClosedConnection]
+    """Oldest first."""
+    returned: list[str]
+    """The ids of connections that are open again."""
+    is_whole: bool
+    """Whether every entry could be read."""
+    count_number: int = 0
+    """The count of the worker that a store folded, after which connections were listed
+    as lost, or came back. So a list tells the two apart in whatever order they came."""
+
+
+def closed_text(
+    worker_id: str,
+    release: str,
+    ended: Iterable[EndedConnection],
+    count_number: int = 0,
+) -> str:
+    """Return the stored form of closed connections. O(entries).
+
+    Args:
+        worker_id: Whose connections they were.
+        release: The release that it ran.
+        ended: The connections.
+        count_number: See :attr:`ClosedEntries.count_number`.
+    """
+    entries = [[*it[0], *it[1:]] for it in ended]
+    more = {"count": count_number} if count_number else {}
+    return _text(worker_id, release, entries, **more)
+
+
+def rejected_text(
+    worker_id: str, release: str, rejected: Iterable[RejectedHandshake]
+) -> str:
+    """Return the stored form of rejected handshakes. O(entries)."""
+    return _text(worker_id, release, [[*it[0], *it[1:]] for it in rejected])
+
+
+def _text(
+    worker_id: str, release: str, entries: Sequence[Sequence[Any]], **more: int
+) -> str:
+    body = {"worker": worker_id, "release": release, **more, "entries": entries}
+    return json.dumps(body, separators=(",", ":"))
+
+
+def read_closed(text: str) -> ClosedEntries:
+    """Return the closed connections of a text.
+
+    Raises:
+        BackendError: the text is damaged as a whole.
+    """
+    worker_id, release, entries, count_number = _body(text)
+    found: list[ClosedConnection] = []
+    returned: list[str] = []
+    is_whole = True
+    for entry in entries:
+        try:
+            if entry[6] is None:
+                number = valid_count(entry[0])
+                returned.append(connection_id(worker_id, number))
+            else:
+                found.append(_closed(worker_id, release, entry))
+        except _DAMAGE:
+            is_whole = False
+    return ClosedEntries(found, returned, is_whole, count_number)
+
+
+def _closed(worker_id: str, release: str, entry: Sequence[Any]) -> ClosedConnection:
+    opened = valid_opened(OpenedConnection(*entry[:6]))
+    closed_at, cause, code, reason = entry[6:10]
+    return ClosedConnection(
+        connection_id=connection_id(worker_id, opened.number),
+        type=opened.type,
+        endpoint=opened.endpoint,
+        user_id=opened.user_id,
+        labels=opened.labels,
+        connected_at=instant(opened.opened_at),
+        worker_id=worker_id,
+        cause=valid_text(cause),
+        close_code=None if code is None else valid_count(code),
+        close_reason=valid_text(reason),
+        closed_at=instant(valid_seconds(closed_at)),
+        duration_seconds=max(0.0, closed_at - opened.opened_at),
+        release=release,
+    )
+
+
+def read_rejected(text: str) -> tuple[list[RejectedConnection], bool]:
+    """Return the rejected handshakes of a text, oldest first, and whether that is all.
+
+    Raises:
+        BackendError: the text is damaged as a whole.
+    """
+    worker_id, release, entries, _ = _body(text)
+    found: list[RejectedConnection] = []
+    is_whole = True
+    for entry in entries:
+        try:
+            found.append(_rejected(worker_id, release, entry))
+        except _DAMAGE:
+            is_whole = False
+    return found, is_whole
+
+
+def _rejected(worker_id: str, release: str, entry: Sequence[Any]) -> RejectedConnection:
+    opened = valid_opened(OpenedConnection(*entry[:6]))
+    return RejectedConnection(
+        type=opened.type,
+        endpoint=opened.endpoint,
+        user_id=opened.user_id,
+        labels=opened.labels,
+        rejected_at=instant(opened.opened_at),
+        worker_id=worker_id,
+        status=valid_text(entry[6]),
+        release=release,
+    )
+
+
+def _body(text: str) -> tuple[str, str, Sequence[Any], int]:
+    try:
+        body = json.loads(text, parse_constant=lambda name: math.nan)
+        worker_id, release = valid_text(body["worker"]), valid_text(body["release"])
+        entries, count_number = body["entries"], valid_count(body.get("count", 0))
+    except (*_DAMAGE, AttributeError, RecursionError):
+        raise damaged("ended connections") from None
+    if not isinstance(entries, list):
+        raise damaged("ended connections")
+    return worker_id, release, entries, count_number

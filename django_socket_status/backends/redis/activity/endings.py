@@ -1,0 +1,140 @@
+"""Closed connections and rejected handshakes: the texts of reports, oldest removed."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+from django_socket_status.activity.limits import count_kept, ended_limit
+from django_socket_status.activity.stored import Ended, Entries
+from django_socket_status.backends.redis.activity.arguments import ended_words
+from django_socket_status.backends.redis.activity.place import IDLE_MS, Place
+from django_socket_status.backends.redis.scripts import ENDED_STATE, KEEP_ENDED
+from django_socket_status.validation import damaged
+
+__all__ = ["TEXT_BYTES", "Head", "keep_ended", "read_ended", "read_heads", "read_texts"]
+
+#: The most heads, and about the most bytes of texts, that one command reads.
+HEADS, TEXT_BYTES = 500, 128 * 1024
+
+#: More texts than the limits allow, however slowly old ones are removed.
+MAX_TEXTS = 20_000
+
+#: The field ``state`` of ``lua/ended.lua``.
+_STATE = re.compile(rb"([0-9]{1,15}):([0-9]{1,15}):[0-9]+:[0-9]+:[0-9]+")
+
+#: When a text was kept, how many connections it holds and leaves out, and its bytes.
+_HEAD = re.compile(rb"([0-9]{1,15}):([0-9]{1,9}):([0-9]{1,9}):([0-9]{1,9})")
+
+
+class Head(NamedTuple):
+    """What is known of a text before it is read."""
+
+    #: The number of the text.
+    text: int
+    #: Milliseconds of the server's clock.
+    kept_at: int
+    entries: int
+    left_out: int
+    size: int
+
+
+def keep_ended(place: Place, ended: Ended, entries: Entries) -> None:
+    """Keep ended connections, in one round trip."""
+    words = ended_words(place.keys, ended, entries)
+    if words:
+        key, *arguments = words
+        place.run(KEEP_ENDED, (key,), *arguments, IDLE_MS)
+
+
+def read_ended(place: Place, ended: Ended) -> Sequence[Entries]:
+    """Return the texts that are kept, newest first, in three round trips.
+
+    Raises:
+        BackendError: a text is damaged.
+    """
+    limit = ended_limit(ended)
+    if not limit.number:
+        return ()
+    now, heads = read_heads(place, ended)
+    sizes = ((it.kept_at / 1000, it.entries, it.size) for it in heads)
+    kept = heads[: count_kept(sizes, limit, now / 1000)]
+    return tuple(_entries(head, text) for head, text in read_texts(place, ended, kept))
+
+
+def read_heads(place: Place, ended: Ended) -> tuple[int, list[Head]]:
+    """Return the time in milliseconds, and what is known of each text, newest first.
+
+    In two round trips.
+
+    Raises:
+        BackendError: a head is damaged.
+    """
+    key = place.keys.ended(ended)
+    now, state = place.run(ENDED_STATE, (key,))
+    return now, [] if state is None else [*_heads(place, key, state)]
+
+
+def read_texts(
+    place: Place, ended: Ended, heads: Sequence[Head]
+) -> Iterator[tuple[Head, bytes]]:
+    """Yield texts after their heads, in one round trip."""
+    pages = [*_pages(heads)]
+    numbers = [[it.text for it in page] for page in pages]
+    replies = _read(place, place.keys.ended(ended), numbers)
+    found = zip(itertools.chain(*pages), itertools.chain(*replies), strict=True)
+    for head, text in found:
+        # A report may have removed an old text meanwhile.
+        if text is not None:
+            yield head, text
+
+
+def _read(place: Place, key: str, pages: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    """Return the values of fields, a command for each page, in one round trip."""
+    if not pages:
+        return []
+    return place.client.pipeline([("HMGET", key, *page) for page in pages])
+
+
+def _heads(place: Place, key: str, state: bytes) -> Iterator[Head]:
+    """Yield what is known of each text, newest first."""
+    match = _STATE.fullmatch(state)
+    if match is None:
+        raise damaged("ended connections")
+    first, following = map(int, match.groups())
+    numbers = range(following - 1, first - 1, -1)[:MAX_TEXTS]
+    pages = [numbers[at : at + HEADS] for at in range(0, len(numbers), HEADS)]
+    replies = _read(place, key, [[f"h{it}" for it in page] for page in pages])
+    for number, value in zip(numbers, itertools.chain(*replies), strict=True):
+        if value is None:
+            # A report has removed this text, and all older ones.
+            return
+        head = _HEAD.fullmatch(value)
+        if head is None:
+            raise damaged("ended connections")
+        yield Head(number, *map(int, head.groups()))
+
+
+def _pages(heads: Sequence[Head]) -> Iterator[Sequence[Head]]:
+    """Yield the texts that one command reads."""
+    page: list[Head] = []
+    size = 0
+    for head in heads:
+        if page and (size + head.size > TEXT_BYTES or len(page) == HEADS):
+            yield page
+            page, size = [], 0
+        page.append(head)
+        size += head.size
+    if page:
+        yield page
+
+
+def _entries(head: Head, text: bytes) -> Entries:
+    if len(text) != head.size:
+        raise damaged("ended connections")
+    try:
+        return Entries(text.decode(), head.entries, head.left_out)
+    except ValueError:
+        raise damaged("ended connections") from None

@@ -1,0 +1,220 @@
+"""Finds one page of connections: reads bucket indexes, then the buckets that may match.
+
+A search reads one index for 64 connections. Then it reads the buckets whose filter
+matches, some at a time, newest first, until the page is full. After a cursor, it
+leaves out buckets in which each connection is newer than the cursor. No command looks
+at more than 64 connections, so Redis can serve other clients in between.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django_socket_status.backends.redis.buckets import (
+    Ages,
+    BucketIndex,
+    TypedEndpoint,
+    mask_of_query,
+    read_record,
+    read_typed_endpoints,
+    split,
+)
+from django_socket_status.backends.redis.client import Pipeline
+from django_socket_status.backends.redis.keys import Keys
+from django_socket_status.backends.redis.replies import Live
+from django_socket_status.exceptions import BackendError
+from django_socket_status.pages import START
+from django_socket_status.records import (
+    ConnectionPage,
+    ConnectionQuery,
+    OpenedConnection,
+)
+
+__all__ = ["Search", "pairs"]
+
+#: Buckets in one round trip.
+BATCH = 64
+
+Item = tuple[str, OpenedConnection]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A bucket that may hold a match."""
+
+    worker: Live
+    number: int
+    bucket: BucketIndex
+    ages: Ages
+    typed_endpoints: Sequence[TypedEndpoint]
+
+
+class Search:
+    """One search for connections.
+
+    Args:
+        query: What to look for.
+        pipeline: Runs commands in one round trip.
+        keys: The names of the keys.
+    """
+
+    def __init__(self, query: ConnectionQuery, pipeline: Pipeline, keys: Keys) -> None:
+        self._query = query
+        self._pipeline = pipeline
+        self._keys = keys
+        self._found: list[Item] = []
+        #: Whether nothing was missing or damaged.
+        self._complete = True
+
+    def run(self, live: Sequence[Live]) -> ConnectionPage:
+        """Return the page, newest first."""
+        query = self._query
+        candidates = [*self._candidates(live)]
+        total = self._known_total(live, candidates)
+        following = sorted(filter(self._may_follow, candidates), key=_newest_first)
+        # One more than on the page: it says whether there is another page.
+        end = query.offset + query.limit + 1
+        stops = total is not None or query.after is not None
+        for first in range(0, len(following), BATCH):
+            if stops and self._is_full(end, following[first].bucket):
+                break
+            self._fetch(following[first : first + BATCH])
+        page = query.page_of(self._found)
+        if stops:
+            page = dataclasses.replace(page, total=total)
+        return dataclasses.replace(page, complete=self._complete)
+
+    def _may_follow(self, candidate: _Candidate) -> bool:
+        """Return whether a bucket may hold a connection after the cursor."""
+        after, newest_at = self._query.after, candidate.bucket.newest_at
+        if after is None or newest_at < after.opened_at:
+            return True
+        # A damaged age may be later than that of the newest connection.
+        return not after.opened_at < candidate.ages[candidate.number] <= newest_at
+
+    def newest(self, live: Sequence[Live]) -> Sequence[OpenedConnection]:
+        """Return the connections of the page, newest first."""
+        self.run(live)
+        found = sorted(self._found, key=_newest_connection)
+        return [opened for _, opened in found[: self._query.limit]]
+
+    def _is_full(self, end: int, following: BucketIndex) -> bool:
+        """Return whether the page is full before the following bucket."""
+        newer = (it for it in self._found if it[1].opened_at > following.newest_at)
+        return sum(1 for _ in newer) >= end
+
+    def _known_total(
+        self, live: Sequence[Live], candidates: Sequence[_Candidate]
+    ) -> int | None:
+        """Return how many match, if that is known without reading each bucket."""
+        query = self._query
+        if query.user_id is not None or query.anonymous or query.labels:
+            return None
+        if query.type is None:
+            return sum(len(it.bucket) for it in candidates)
+        if all(worker.counts.complete for worker in live):
+            return sum(worker.counts.by_type.get(query.type, 0) for worker in live)
+        return None
+
+    def _candidates(self, live: Sequence[Live]) -> Iterator[_Candidate]:
+        wanted = mask_of_query(self._query)
+        for worker, (packed, indexes, *ages) in zip(
+            live, self._indexes(live), strict=True
+        ):
+            try:
+                table = read_typed_endpoints(packed) if packed else []
+                buckets = [(it, BucketIndex.of(index)) for it, index in pairs(indexes)]
+                oldest = Ages(pairs(ages[0] if ages else ()))
+            except (BackendError, ValueError):
+                self._complete = False
+                continue
+            if not buckets and any(worker.counts.by_type.values()):
+                self._complete = False
+            for number, bucket in buckets:
+                if bucket.terms & wanted == wanted:
+                    yield _Candidate(worker, number, bucket, oldest, table)
+
+    def _indexes(self, live: Sequence[Live]) -> Iterator[Sequence[Any]]:
+        """Yield what is read of each worker: its table, indexes, and perhaps ages."""
+        parts = ["marks"]
+        if self._query.after not in {None, START}:
+            parts.append("oldest")
+        commands: list[Sequence[Any]] = []
+        for worker in live:
+            commands.append(("HGET", self._keys.who(worker.worker_id), "p"))
+            commands += (("HGETALL", self._key_of(worker, part)) for part in parts)
+        replies = self._pipeline(commands) if commands else ()
+        width = 1 + len(parts)
+        for first in range(0, len(replies), width):
+            yield replies[first : first + width]
+
+    def _fetch(self, candidates: Sequence[_Candidate]) -> None:
+        replies = self._pipeline(
+            [("HGETALL", self._key_of(it.worker, it.number)) for it in candidates]
+        )
+        empty = []
+        for candidate, records in zip(candidates, replies, strict=True):
+            if not records:
+                empty.append(candidate)
+            worker_id = candidate.worker.worker_id
+            try:
+                fields = tuple(pairs(records))
+            except ValueError:
+                self._complete = False
+                continue
+            for number, record in fields:
+                opened = _read(number, record, candidate.typed_endpoints)
+                if opened is None:
+                    self._complete = False
+                elif self._query.matches(opened) and self._query.reaches(
+                    worker_id, opened.opened_at, opened.number
+                ):
+                    self._found.append((worker_id, opened))
+        if empty:
+            self._verify_gone(empty)
+
+    def _key_of(self, live: Live, part: object) -> str:
+        return self._keys.detail(live.worker_id, live.generation, part)
+
+    def _verify_gone(self, candidates: Sequence[_Candidate]) -> None:
+        """Note that connections are missing if missing buckets still have an index."""
+        replies = self._pipeline(
+            [("HGET", self._key_of(it.worker, "marks"), it.number) for it in candidates]
+        )
+        if any(replies):
+            self._complete = False
+
+
+def pairs(reply: Any) -> Iterator[tuple[int, bytes]]:
+    """Yield what HGETALL returned: a mapping or a list, depending on the client.
+
+    Raises:
+        ValueError: a field is not a number.
+    """
+    if isinstance(reply, Mapping):
+        return ((int(field), value) for field, value in reply.items())
+    return split(reply)
+
+
+def _read(
+    number: int, record: bytes, table: Sequence[TypedEndpoint]
+) -> OpenedConnection | None:
+    """Return a connection; ``None`` if its record is damaged.
+
+    Or if its type and endpoint were added after the table was read.
+    """
+    try:
+        return read_record(number, record, table)
+    except (BackendError, IndexError, ValueError, TypeError):
+        return None
+
+
+def _newest_first(candidate: _Candidate) -> tuple[float, str, int]:
+    return (-candidate.bucket.newest_at, candidate.worker.worker_id, candidate.number)
+
+
+def _newest_connection(item: Item) -> tuple[float, str, int]:
+    worker_id, opened = item
+    return (-opened.opened_at, worker_id, -opened.number)

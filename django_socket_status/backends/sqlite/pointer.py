@@ -1,0 +1,294 @@
+"""The status file, which names the current generation of the SQLite backend's files.
+
+The status file holds one line: the token of the current *generation*. A generation is
+a database and two lock files, with that random token in their names. Workers can report
+everything in a generation again. So there is one remedy when a generation is
+damaged, removed by a cleaner of temporary directories, or blocked by a frozen process:
+a new generation replaces it. A process that has the old one open notices that at its
+next use, and reports to the new one in full. SQLite cannot replay the journal of one
+generation into another, because their names differ.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import re
+import secrets
+import sqlite3
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from django_socket_status.backends.sqlite.generation import (
+    Generation,
+    remove_leftovers,
+)
+from django_socket_status.backends.sqlite.other_users import OtherUsers
+from django_socket_status.backends.sqlite.paths import default_path, user_id
+from django_socket_status.exceptions import BackendUnusableError
+
+__all__ = ["StatusFile"]
+
+MAGIC = b"django-socket-status 1 "
+TOKEN_BYTES = 8
+ELSEWHERE = (
+    "Set SOCKET_STATUS['OPTIONS']['path'] to a file in a directory that this user can "
+    "write and that has space left, or use "
+    "django_socket_status.backends.memory.MemoryBackend."
+)
+
+_LINE = re.compile(re.escape(MAGIC) + rb"([0-9a-f]{%d})\n" % (2 * TOKEN_BYTES))
+
+
+class StatusFile:
+    """The file that names the current generation.
+
+    Args:
+        path: The file; ``None`` is :func:`default_path`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None) -> None:
+        self._given = None if path is None else Path(path)
+        self._had_directory = False
+        self.others = OtherUsers(None if path is not None else lambda: self.path)
+
+    @functools.cached_property
+    def path(self) -> Path:
+        """Return where the file is.
+
+        Raises:
+            BackendUnusableError: no temporary directory can be written.
+        """
+        if self._given is not None:
+            return self._given
+        try:
+            return default_path()
+        except OSError as error:
+            raise BackendUnusableError(
+                f"There is no directory for a status file ({error}). {ELSEWHERE}"
+            ) from error
+
+    def stamp(self) -> tuple[int, ...] | None:
+        """Return what changes when another generation becomes the current one.
+
+        No process keeps this file open, so a later file can get its inode. The time
+        distinguishes them.
+        """
+        try:
+            found = os.stat(self.path)
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino, found.st_mtime_ns
+
+    def current(self) -> Generation | None:
+        """Return the current generation; ``None`` if there is none.
+
+        A file that a full disk or a power failure cut short counts as none.
+
+        Raises:
+            BackendUnusableError: the file or its directory belongs to another user,
+                or cannot be read.
+        """
+        self._verify_directory()
+        line, _ = self._read()
+        return self._named_in(line)
+
+    def make(
+        self,
+        doubted: Generation | None,
+        prepare: Callable[[Path], None],
+        *,
+        keep: bool = False,
+    ) -> Generation:
+        """Return a new generation, or the one that another process just made.
+
+        Args:
+            doubted: The one to replace; ``None`` if there is none.
+            prepare: Fills an empty database.
+            keep: Whether a slow reader may go on to read the doubted one. It is then
+                removed with other leftovers, after a while.
+
+        Raises:
+            BackendUnusableError: it cannot be made here.
+        """
+        self._verify_directory(create=True)
+        line, owner = self._read()
+        current = self._named_in(line)
+        if current is not None and current != doubted:
+            return current
+        if owner not in {None, user_id()}:
+            # Root can read the file, but its owner could not read what root writes.
+            raise self._unusable(f"belongs to another user (uid {owner})")
+        is_first = line is None
+        try:
+            made, is_ours = self._created(prepare, is_first=is_first)
+        except (OSError, sqlite3.Error) as error:
+            if keep or doubted is None:
+                raise self._unusable(f"cannot be written ({error})") from error
+            # The disk may be full: free the space of the generation that goes anyway.
+            doubted.remove()
+            remove_leftovers(self.path, doubted)
+            try:
+                made, is_ours = self._created(prepare, is_first=is_first)
+            except (OSError, sqlite3.Error) as again:
+                raise self._unusable(f"cannot be written ({again})") from again
+        if not is_ours:
+            made.remove()
+            made = self.current() or made
+        if doubted is not None and not keep:
+            doubted.remove()
+        remove_leftovers(self.path, made)
+        return made
+
+    def _created(
+        self, prepare: Callable[[Path], None], *, is_first: bool
+    ) -> tuple[Generation, bool]:
+        """Make the files of a generation and name it; see :meth:`_publish`."""
+        made = self._generation(secrets.token_hex(TOKEN_BYTES))
+        news = self.path.with_name(f"{self.path.name}-{made.token}.new")
+        try:
+            _create_private(made.database)
+            _create_private(made.locks)
+            _create_private(made.guard)
+            prepare(made.database)
+            _create_private(news, MAGIC + made.token.encode("ascii") + b"\n")
+            return made, self._publish(news, is_first=is_first)
+        except (OSError, sqlite3.Error):
+            made.remove()
+            with contextlib.suppress(OSError):
+                news.unlink()
+            raise
+
+    def verify_writable(self) -> None:
+        """Verify, without writing, that a generation could be made here.
+
+        Raises:
+            BackendUnusableError: it could not.
+        """
+        self._verify_directory()
+        directory = self.path.parent
+        if not directory.exists():
+            directory = directory.parent
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise self._unusable(f"cannot be made: {directory} is not writable")
+
+    def _publish(self, news: Path, *, is_first: bool) -> bool:
+        """Name the new generation; false if another process named its first one."""
+        if is_first:
+            # A hard link, unlike a rename, replaces nothing.
+            try:
+                os.link(news, self.path)
+            except FileExistsError:
+                news.unlink()
+                return False
+            except OSError:
+                # The file system has no hard links. At worst, two processes make a
+                # first generation at once, and one of them reports again.
+                pass
+            else:
+                news.unlink()
+                return True
+        os.replace(news, self.path)
+        return True
+
+    def _verify_directory(self, *, create: bool = False) -> None:
+        """Verify the directory; the default one must belong to this user alone.
+
+        A given directory that never existed is not made: its volume may not be mounted,
+        or its name may be misspelled. One that existed before was removed by a cleaner,
+        and is made again.
+
+        Raises:
+            BackendUnusableError: it is missing, no directory, or of another user.
+        """
+        directory = self.path.parent
+        # A given directory may be a link.
+        look = directory.lstat if self._given is None else directory.stat
+        try:
+            try:
+                found = look()
+            except FileNotFoundError:
+                if self._given is not None and not self._had_directory:
+                    raise self._unusable(
+                        f"cannot be made: {directory} does not exist. Create it, or "
+                        "mount it"
+                    ) from None
+                if not create:
+                    return
+                directory.mkdir(mode=0o700, exist_ok=True)
+                found = look()
+            if not stat.S_ISDIR(found.st_mode):
+                raise self._unusable(f"cannot be made: {directory} is not a directory")
+            self._had_directory = True
+            if self._given is None:
+                self._verify_private(directory, found)
+        except OSError as error:
+            raise self._unusable(f"cannot be reached ({error})") from error
+
+    def _verify_private(self, directory: Path, found: os.stat_result) -> None:
+        user = user_id()
+        if user is None:
+            return
+        if found.st_uid != user:
+            raise self._unusable(
+                f"is not safe: {directory} belongs to another user (uid {found.st_uid})"
+            )
+        if found.st_mode & 0o077:
+            directory.chmod(0o700)
+
+    def _read(self) -> tuple[bytes | None, int | None]:
+        """Return the content and the owner; ``None`` for each if there is no file."""
+        # Another user may have put a link or a pipe there.
+        flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        try:
+            if self.path.is_symlink():
+                raise self._unusable("is a symbolic link, and is not followed")
+            file = os.open(self.path, os.O_RDONLY | flags)
+            try:
+                found = os.fstat(file)
+                if not stat.S_ISREG(found.st_mode):
+                    raise self._unusable("is not a regular file")
+                line = os.read(file, 256)
+            finally:
+                os.close(file)
+        except FileNotFoundError:
+            return None, None
+        except OSError as error:
+            raise self._unusable(f"cannot be read ({error})") from error
+        user = user_id()
+        if user is None:
+            return line, None
+        if user not in {0, found.st_uid}:
+            raise self._unusable(f"belongs to another user (uid {found.st_uid})")
+        return line, found.st_uid
+
+    def _named_in(self, line: bytes | None) -> Generation | None:
+        if not line:
+            return None
+        found = _LINE.fullmatch(line)
+        if found:
+            return self._generation(found[1].decode("ascii"))
+        if line.startswith(MAGIC) or MAGIC.startswith(line):
+            return None
+        raise BackendUnusableError(
+            f"{self.path} is not a status file of this version of "
+            "django-socket-status, and is left alone. Remove it if you do not need it. "
+            f"{ELSEWHERE}"
+        )
+
+    def _generation(self, token: str) -> Generation:
+        return Generation.beside(self.path, token)
+
+    def _unusable(self, what: str) -> BackendUnusableError:
+        return BackendUnusableError(f"The status file {self.path} {what}. {ELSEWHERE}")
+
+
+def _create_private(path: Path, content: bytes = b"") -> None:
+    file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        if os.write(file, content) != len(content):
+            raise OSError(f"{path} could not be written whole")
+    finally:
+        os.close(file)

@@ -1,0 +1,1 @@
+"""The command line: what ``manage.py socket_status`` reads and prints."""

@@ -1,0 +1,1 @@
+"""What each subcommand reads, and how it is shown."""

@@ -1,0 +1,60 @@
+"""The filters of a list, from the options of the command line."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from django_socket_status.cli.columns import UsageError
+from django_socket_status.cli.subcommands.users import user_named
+
+__all__ = ["criteria_of", "with_user", "wrong_values_are_usage_errors"]
+
+
+def with_user(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options with the user that ``--user`` means, looked up once.
+
+    A watch would ask the database for each reading.
+
+    Raises:
+        UsageError: no user has this name, or it cannot be looked up.
+    """
+    name = options.get("user")
+    return {**options, "user": user_named(name)} if isinstance(name, str) else options
+
+
+def criteria_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the filters as arguments of ``SocketStatusService.get_connections``.
+
+    Raises:
+        UsageError: a filter has an impossible value.
+    """
+    if options.get("user") is not None and options.get("anonymous"):
+        raise UsageError("--user and --anonymous exclude each other.")
+    return {
+        "type": options.get("type"),
+        "user": with_user(options).get("user"),
+        "labels": _labels(options.get("label") or ()),
+        "anonymous": bool(options.get("anonymous")),
+    }
+
+
+@contextlib.contextmanager
+def wrong_values_are_usage_errors() -> Iterator[None]:
+    """Raise a ValueError of the Python API as a UsageError of the same text."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _labels(given: Sequence[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name and equals):
+            raise UsageError(f"--label: write NAME=VALUE, not {text!r}.")
+        if labels.setdefault(name, value) != value:
+            raise UsageError(f"--label: {name!r} cannot have two values.")
+    return labels

@@ -1,0 +1,136 @@
+"""Reads the lists of closed and of rejected connections, which are short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, cast
+
+from django.utils import timezone
+
+from django_socket_status.activity.as_json import as_json
+from django_socket_status.cli.columns import Field, chosen, sort_key
+from django_socket_status.cli.frames import Answer
+from django_socket_status.cli.notes import summary_notes, verify_covered
+from django_socket_status.cli.subcommands.criteria import (
+    criteria_of,
+    wrong_values_are_usage_errors,
+)
+from django_socket_status.cli.subcommands.lists import list_footer, table_of
+from django_socket_status.exceptions import StatusUnavailableError
+from django_socket_status.services import SocketStatusService
+from django_socket_status.status.arguments import MAX_LIMIT
+
+__all__ = ["Columns", "read_ended"]
+
+DAMAGED = "The list is not complete: an entry in the store is damaged."
+SAMPLE = (
+    "The list is a sample: more ended at once than it has room for. 'totals' and "
+    "'history' count all."
+)
+
+
+class Columns(NamedTuple):
+    """The columns of one list."""
+
+    fields: Mapping[str, Field[Any]]
+    default: Sequence[str]
+    age: str
+    """The name of the column whose smallest value is the newest."""
+
+
+class _Found(NamedTuple):
+    records: Sequence[Any]
+    total: int
+    is_sample: bool
+    complete: bool
+
+
+def read_ended(
+    state: str, options: Mapping[str, Any], columns: Columns, **criteria: Any
+) -> Answer:
+    """Return ended connections, newest first or as ``--sort`` says.
+
+    Args:
+        state: ``"closed"`` or ``"rejected"``.
+        options: The options of the command line.
+        columns: The columns that can be shown.
+        criteria: Filters that open connections do not have.
+
+    Raises:
+        StatusUnavailableError: they cannot be listed now, or the backend keeps none.
+        UsageError: an option has an impossible value.
+    """
+    fields = chosen(options.get("columns"), columns.fields, columns.default)
+    summary = SocketStatusService.get_socket_info_summary()
+    verify_covered(summary)
+    limit = None if options.get("all") else options["limit"]
+    with wrong_values_are_usage_errors():
+        given = {"state": state, **criteria_of(options), **criteria}
+        found = _found(given, options, columns, limit)
+    shown = len(found.records)
+    has_more = shown < found.total
+    return Answer(
+        body={
+            "connections": as_json(found.records),
+            "total": found.total,
+            "limit": limit,
+            "offset": 0,
+            "is_sample": found.is_sample,
+            "complete": found.complete,
+            "next_offset": shown if has_more else None,
+        },
+        tables=[]
+        if options.get("json")
+        else table_of(state, fields, found.records, _key),
+        notes=list(_notes(summary, found)),
+        footer=list(list_footer(shown, found.total, is_all=not has_more)),
+    )
+
+
+def _key(record: Any) -> str:
+    """Return what tells a record from the others; a rejected one has no id."""
+    try:
+        return cast(str, record.connection_id)
+    except AttributeError:
+        return f"{record.worker_id} {record.rejected_at.isoformat()}"
+
+
+def _found(
+    given: Mapping[str, Any],
+    options: Mapping[str, Any],
+    columns: Columns,
+    limit: int | None,
+) -> _Found:
+    service: Any = SocketStatusService
+    name = options.get("sort")
+    is_sorted = name is not None or options.get("reverse")
+    if limit is not None and limit <= MAX_LIMIT and not is_sorted:
+        page = service.get_connections(**given, limit=limit)
+        return _Found(page.connections, page.total, page.is_sample, page.complete)
+    page = service.get_connections(**given, limit=1)
+    records = list(_all(given, complete=page.complete))
+    if is_sorted:
+        key = sort_key(name or columns.age, columns.fields)
+        records.sort(key=key, reverse=bool(options.get("reverse")))
+    return _Found(records[:limit], len(records), page.is_sample, page.complete)
+
+
+def _all(given: Mapping[str, Any], *, complete: bool) -> Iterator[Any]:
+    """Yield all that match, read at once; what is damaged is left out."""
+    service: Any = SocketStatusService
+    try:
+        yield from service.iter_connections(**given)
+    except StatusUnavailableError:
+        # Raised after the last one.
+        if complete:
+            raise
+
+
+def _notes(summary: Any, found: _Found) -> Iterator[str]:
+    if not found.complete:
+        yield DAMAGED
+    if found.is_sample:
+        yield SAMPLE
+    if not found.records:
+        workers = len(SocketStatusService.get_workers())
+        yield from summary_notes(summary, timezone.now(), reporting=workers)

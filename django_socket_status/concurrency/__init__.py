@@ -1,0 +1,1 @@
+"""Threads and forks: what the rest of the package builds on."""

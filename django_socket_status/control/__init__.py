@@ -1,0 +1,1 @@
+"""Commands to workers: what they say, whom they mean, and how a worker obeys."""

@@ -1,0 +1,1 @@
+"""Which URLs serve WebSockets: found by walking the ASGI application."""

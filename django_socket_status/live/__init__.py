@@ -1,0 +1,1 @@
+"""Live push: a WebSocket application that sends the summary as it changes."""

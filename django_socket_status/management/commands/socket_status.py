@@ -1,0 +1,90 @@
+"""``manage.py socket_status``: the status of the deployment, in a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from django_socket_status.cli.arguments import add_arguments, named_in
+
+USAGE, UNKNOWN = 2, 3
+#: What a shell expects of a process that Ctrl-C ended.
+INTERRUPTED = 130
+
+
+class Command(BaseCommand):
+    help = (
+        "Shows which WebSockets are open in the whole deployment. Asking changes "
+        "nothing. Exit codes: 0; 1 if the status cannot be read; 2 for wrong options; "
+        "'check' has those of monitoring plugins."
+    )
+    # They import what the project serves, and the status may be asked for because
+    # something is wrong.
+    requires_system_checks: tuple[str, ...] = ()
+
+    _is_running = False
+    _has_watched = False
+
+    def create_parser(
+        self, prog_name: str, subcommand: str, **kwargs: Any
+    ) -> CommandParser:
+        return super().create_parser(
+            prog_name, subcommand, allow_abbrev=False, **kwargs
+        )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        add_arguments(parser)
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as end:
+            # What ended before the check began is no WARNING and not CRITICAL.
+            if end.code and not self._is_running and named_in(argv[2:]) == "check":
+                self.stdout.write("SOCKETS UNKNOWN - wrong options, see stderr")
+                sys.exit(UNKNOWN)
+            raise
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            # The reader, such as "head", has seen enough.
+            self._write_no_more()
+        else:
+            if self._has_watched and not self.stdout.isatty():
+                # The reader may not take the line at which the watch was stopped.
+                self._write_no_more()
+
+    def _write_no_more(self) -> None:
+        """Discard what is buffered: Python would write it at its exit."""
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        # Not before: "--help" needs none of them.
+        from django_socket_status.cli.columns import UsageError
+        from django_socket_status.cli.notes import with_fix
+        from django_socket_status.cli.output import Output
+        from django_socket_status.cli.run import run, run_check
+        from django_socket_status.cli.text import clean
+        from django_socket_status.exceptions import StatusUnavailableError
+
+        self._is_running = True
+        self._has_watched = options["watch"] is not None
+        colors = False if options["no_color"] else options["force_color"] or None
+        output = Output(self.stdout, self.stderr, colors=colors)
+        name = options["subcommand"] or "summary"
+        if not output.has_colors:
+            self.stderr.style_func = None
+        if name == "check":
+            if code := run_check(options, output):
+                sys.exit(code)
+            return
+        try:
+            run(name, options, output)
+        except UsageError as error:
+            raise CommandError(clean(str(error)), returncode=USAGE) from error
+        except StatusUnavailableError as error:
+            raise CommandError(clean(with_fix(error))) from error

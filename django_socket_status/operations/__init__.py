@@ -1,0 +1,1 @@
+"""Commands to workers, as callers give them: from the arguments to the result."""

@@ -1,0 +1,136 @@
+"""Reads what became of a disconnect, and stops what is not done of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+
+from django_socket_status.activity.stored import Command, CommandState
+from django_socket_status.backends.base import BaseBackend
+from django_socket_status.control.results import DisconnectResult, result_of
+from django_socket_status.control.texts import (
+    DisconnectOrder,
+    StopOrder,
+    order_of,
+    order_to_text,
+)
+from django_socket_status.exceptions import BackendError
+from django_socket_status.operations.commanding import (
+    DELIVERY_SECONDS,
+    give,
+    outcomes_in,
+)
+from django_socket_status.reporter.thread import reporter
+from django_socket_status.reporter.worker import this_worker
+from django_socket_status.status.kept import kept
+from django_socket_status.status.reader import status_reader
+from django_socket_status.validation import valid_snapshot
+
+__all__ = ["aget_command", "astop_command", "get_command", "stop_command"]
+
+#: A stop must reach workers for as long as they may close by a rate.
+STOP_SECONDS = 60.0 + DELIVERY_SECONDS
+
+
+def get_command(command_id: str) -> DisconnectResult | None:
+    """Return what has become of a disconnect by now.
+
+    ``sent`` and ``unsent`` become ``closed`` or ``gone`` as connections end, for about
+    a minute after the call; then the last numbers stay for 24 hours. A worker that was
+    lost before it answered is not in them.
+
+    Returns:
+        The result; ``None`` if there is no such command.
+
+    Raises:
+        StatusUnavailableError: the backend fails or does not answer in time.
+        NotKeptError: the backend keeps no commands.
+    """
+    return status_reader.ask(_question(command_id))
+
+
+async def aget_command(command_id: str) -> DisconnectResult | None:
+    """Return what has become of a disconnect by now, as :meth:`get_command`."""
+    return await status_reader.aask(_question(command_id))
+
+
+def stop_command(command_id: str) -> None:
+    """Stop what is not done of a disconnect: in this process now, elsewhere soon.
+
+    Closes that have not begun do not go out, and those that a server has not taken are
+    given up. Workers get to know within a heartbeat.
+
+    Raises:
+        StatusUnavailableError: the backend fails or does not answer in time; workers
+            may go on.
+        NotKeptError: the backend cannot pass commands to other workers.
+    """
+    status_reader.ask(_stop(command_id))
+
+
+async def astop_command(command_id: str) -> None:
+    """Stop what is not done of a disconnect, as :meth:`stop_command`."""
+    await status_reader.aask(_stop(command_id))
+
+
+def _stop(command_id: str) -> Callable[[BaseBackend], None]:
+    _verify(command_id)
+
+    def ask(backend: BaseBackend) -> None:
+        reporter.sender.orders.stop(command_id)
+        text = order_to_text(StopOrder(command_id))
+        give(backend, Command(secrets.token_hex(8), text, STOP_SECONDS))
+
+    return ask
+
+
+def _question(command_id: str) -> Callable[[BaseBackend], DisconnectResult | None]:
+    _verify(command_id)
+
+    def ask(backend: BaseBackend) -> DisconnectResult | None:
+        for state in backend.read_commands():
+            if state.command.command_id == command_id:
+                return _result(backend, state)
+        return None
+
+    return kept("commands", "commands to workers", ask)
+
+
+def _result(backend: BaseBackend, state: CommandState) -> DisconnectResult | None:
+    command = state.command
+    try:
+        order = order_of(command.text)
+    except BackendError:
+        # Of another version.
+        return None
+    if not isinstance(order, DisconnectOrder):
+        return None
+    outcomes = dict(outcomes_in(state.results))
+    own = reporter.sender.orders.outcome(command.command_id)
+    if own is not None:
+        outcomes[this_worker().worker_id] = own
+    workers = [it.worker for it in valid_snapshot(backend.read()).workers]
+    # Those that started later answer as well, while the command has not expired.
+    until = state.given_at + command.expires_seconds
+    silent = [
+        it.worker_id
+        for it in workers
+        if it.worker_id not in outcomes
+        and order.selector.may_mean(it.worker_id)
+        and it.started_at.timestamp() < until
+    ]
+    gone = outcomes.keys() - {it.worker_id for it in workers}
+    return result_of(
+        command.command_id,
+        outcomes,
+        lost=dict.fromkeys([*silent, *gone]),
+        dry_run=order.dry_run,
+    )
+
+
+def _verify(command_id: object) -> None:
+    if not isinstance(command_id, str):
+        kind = type(command_id).__name__
+        raise TypeError(f"command_id must be a str, not {kind}.")
+    if not 0 < len(command_id) <= 64:
+        raise ValueError("command_id must have from 1 to 64 characters.")

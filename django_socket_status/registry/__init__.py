@@ -1,0 +1,1 @@
+"""This process: which connections are open, and how many of each type."""

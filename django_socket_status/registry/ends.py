@@ -1,0 +1,257 @@
+"""What is kept of a WebSocket that ended until a drain counts it."""
+
+from __future__ import annotations
+
+import bisect
+import collections
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from django_socket_status.activity.totals import (
+    ACCEPT_BOUNDS,
+    DURATION_BOUNDS,
+    Histogram,
+)
+from django_socket_status.asgi import Scope
+from django_socket_status.registry.counts import CountKey
+from django_socket_status.registry.lifecycle import (
+    REJECTED,
+    LiveConnection,
+    Overrides,
+    RawEnding,
+)
+
+__all__ = [
+    "END_LIMIT",
+    "ENTRY_LIMIT",
+    "FACTS",
+    "End",
+    "Overflow",
+    "OverflowedEnds",
+    "QueuedEnd",
+    "described_by",
+    "plain_end",
+]
+
+#: The most ends of connections that no drain has counted that wait for the next drain.
+#: Of those beyond it, the type is given up.
+END_LIMIT = 10_000
+#: With more counters than that, no further close codes and statuses are told apart.
+_MAX_COUNTERS = 500
+
+
+#: The most closed connections, and rejected handshakes, that one report lists.
+ENTRY_LIMIT = 100
+#: Of a scope, what gives the connection its type; and what else describes it.
+PLACE = ("path", "root_path", "path_remaining", "app_root_path")
+FACTS = (*PLACE, "user", "url_route")
+
+#: What :func:`plain_end` returns; and its key, that, and what it was counted as. Plain
+#: tuples, since this is on the socket's path.
+PlainEnd = tuple[Any, ...]
+#: Where it has the ending.
+ENDING = 3
+QueuedEnd = tuple[Any, ...]
+
+
+class End(NamedTuple):
+    """One connection or handshake that ended. It holds nothing of the server."""
+
+    key: CountKey | None
+    """What it was counted under; ``None`` if no drain has counted it."""
+    counted_user: str | float | None
+    """The user it was counted for, or the time of its handshake."""
+    number: int
+    opened_at: float
+    """When it was accepted; when it was rejected, if it was."""
+    ending: RawEnding
+    source: Any
+    overrides: Overrides | None
+    facts: Sequence[Any] | None
+    """The values of :data:`FACTS`, or the first of them; ``None`` if they cannot be
+    read, or if the source alone gives the type."""
+    is_rejected: bool
+    connection: LiveConnection | None
+    """The connection itself, while events are wanted."""
+
+    @classmethod
+    def of(cls, queued: QueuedEnd) -> End:
+        """Return an end as the intake has queued it."""
+        if len(queued) == 2:
+            key, plain = queued
+        else:
+            key, plain, counted = queued
+            plain = (*counted, *plain[2:])
+        by, at, message = plain[ENDING]
+        if message is not None and type(message) is not dict:
+            # A mapping of the host may do anything.
+            ending = by, at, dict(_said(message))
+            plain = (*plain[:ENDING], ending, *plain[ENDING + 1 :])
+        return cls(key, *plain)
+
+    @property
+    def place(self) -> Sequence[Any]:
+        """Return what gives it its type, besides its source."""
+        return (self.facts or ())[: len(PLACE)]
+
+    @property
+    def is_described(self) -> bool:
+        """Return whether more is known than its type."""
+        return self.facts is not None and len(self.facts) == len(FACTS)
+
+    def as_live(self) -> LiveConnection:
+        """Return a connection that can be described as this one."""
+        connection = LiveConnection()
+        connection.source = self.source
+        connection.scope = dict(zip(FACTS, self.facts or (), strict=False))
+        connection.overrides = self.overrides
+        connection.opened_at = self.opened_at
+        connection.number = self.number
+        return connection
+
+
+def described_by(scope: Scope | None) -> Scope | None:
+    """Return what of a scope describes its connection. Must not raise."""
+    if scope is None:
+        return None
+    try:
+        return {name: scope.get(name) for name in FACTS}
+    except Exception:  # noqa: BLE001 - a scope of the host may raise anything
+        return {}
+
+
+def plain_end(connection: LiveConnection, listened: bool, is_listed: bool) -> PlainEnd:
+    """Return what stays of a connection that ended. Must not raise.
+
+    Args:
+        connection: The connection.
+        listened: Whether the connection itself stays, for its events.
+        is_listed: Whether all that describes it stays, and not only its type.
+    """
+    scope, source = connection.scope, connection.source
+    try:
+        if is_listed:
+            facts = scope and tuple(map(scope.get, FACTS))
+        elif isinstance(source, type):
+            # The type of a consumer class is the same on every path.
+            facts = None
+        else:
+            facts = scope and tuple(map(scope.get, PLACE))
+    except Exception:  # noqa: BLE001
+        # A scope of the host, or no room for a call. The end counts in any case.
+        facts = None
+    return (
+        connection.counted_user,
+        connection.number,
+        connection.opened_at,
+        connection.ending,
+        source,
+        connection.overrides,
+        facts,
+        connection.state == REJECTED,
+        connection if listened else None,
+    )
+
+
+class OverflowedEnds(NamedTuple):
+    """What an :class:`Overflow` counted since it was asked last."""
+
+    ends: Sequence[tuple[bool, RawEnding, int]]
+    """Whether they were rejected, how they ended, and how many did so."""
+    durations: Histogram
+    accepts: Histogram
+
+
+class Overflow:
+    """Counts ends without a lock, in a fixed amount of memory.
+
+    Each counter is an :class:`itertools.count`, whose ``next()`` CPython completes
+    before another thread runs. A reader calls ``next()`` as well, so it subtracts its
+    own calls.
+    """
+
+    def __init__(self) -> None:
+        self._counters: dict[tuple[Any, ...], Iterator[int]] = {}
+        #: What each counter said last, and how often it was asked.
+        self._asked: collections.Counter[tuple[Any, ...]] = collections.Counter()
+        self._seen: dict[tuple[Any, ...], int] = {}
+
+    def __bool__(self) -> bool:
+        """Return whether anything was ever counted."""
+        return bool(self._counters)
+
+    def counter(self, ending: RawEnding, *, is_rejected: bool) -> Iterator[int]:
+        """Return what counts an end, once, with ``next()``."""
+        by, _, message = ending
+        said = _said(message) if len(self._counters) < _MAX_COUNTERS else ()
+        return self._counter("end", is_rejected, by, said)
+
+    def add_times(self, handshake_at: object, opened_at: float, at: float) -> None:
+        """Count how long a connection that was open waited and lasted."""
+        self._add_time("duration", DURATION_BOUNDS, at - opened_at)
+        if isinstance(handshake_at, float):
+            self._add_time("accept", ACCEPT_BOUNDS, opened_at - handshake_at)
+
+    def _add_time(self, name: str, bounds: tuple[float, ...], seconds: float) -> None:
+        next(self._counter(name, "bucket", bisect.bisect_left(bounds, seconds)))
+        # A sum that needs no lock: how often each bit of the milliseconds was set.
+        milliseconds = max(0, round(seconds * 1000))
+        for bit in range(milliseconds.bit_length()):
+            if milliseconds >> bit & 1:
+                next(self._counter(name, "bit", bit))
+
+    def _counter(self, *key: Any) -> Iterator[int]:
+        found = self._counters.get(key)
+        return found or self._counters.setdefault(key, itertools.count())
+
+    def take(self, now: float) -> OverflowedEnds:
+        """Return what was counted since the last call. For one thread at a time.
+
+        Args:
+            now: Seconds since the epoch, for when they ended.
+        """
+        ends: list[tuple[bool, RawEnding, int]] = []
+        times = {
+            "duration": Histogram(DURATION_BOUNDS),
+            "accept": Histogram(ACCEPT_BOUNDS),
+        }
+        for key in tuple(self._counters):
+            more = self._more(key)
+            kind, *rest = key
+            if not more:
+                continue
+            if kind == "end":
+                is_rejected, by, said = rest
+                ends.append((is_rejected, (by, now, dict(said)), more))
+            elif rest[0] == "bucket":
+                times[kind].buckets[rest[1]] += more
+            else:
+                times[kind].sum_seconds += more * 2 ** rest[1] / 1000
+        return OverflowedEnds(ends, times["duration"], times["accept"])
+
+    def _more(self, key: tuple[Any, ...]) -> int:
+        count = next(self._counters[key]) - self._asked[key]
+        self._asked[key] += 1
+        more = count - self._seen.get(key, 0)
+        self._seen[key] = count
+        return more
+
+
+def _said(message: Mapping[str, Any] | None) -> tuple[tuple[str, Any], ...]:
+    """Return what of a message decides the cause, the code and the status."""
+    try:
+        found = (
+            []
+            if message is None
+            else [
+                (name, message[name] if type(message[name]) is int else None)
+                for name in ("code", "status")
+                if name in message
+            ]
+        )
+        if message is not None and "reason" in message:
+            found.append(("reason", ""))
+        return tuple(found)
+    except Exception:  # noqa: BLE001 - a mapping of the host may raise anything
+        return ()

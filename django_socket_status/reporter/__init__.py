@@ -1,0 +1,1 @@
+"""Reports this process to the backend, from a background thread."""

@@ -1,0 +1,149 @@
+"""Finds out how this worker does, at each heartbeat, on the reporter's thread.
+
+An event loop is known from the moment when a socket on it wakes the reporter. At each
+heartbeat one callback goes to each loop; how long it waited is the loop's lag.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import os
+import platform
+import time
+import weakref
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from typing import TypeAlias
+
+import django
+
+from django_socket_status import __version__
+from django_socket_status.activity.conditions import MAX_LOOPS, Condition
+from django_socket_status.conf import get_settings
+from django_socket_status.limits import bounded_text
+from django_socket_status.reporter.sync_thread import SyncThreadProbe
+
+__all__ = ["MAX_RELEASE", "ConditionProbe", "LoopProbe", "release_name"]
+
+#: Where platforms put the name of a release, if the setting does not say it: Sentry,
+#: many build scripts, Heroku, Google Cloud Run.
+RELEASE_VARIABLES = (
+    "SENTRY_RELEASE",
+    "GIT_SHA",
+    "HEROKU_SLUG_COMMIT",
+    "K_REVISION",
+)
+MAX_RELEASE = 64
+
+_Loops: TypeAlias = "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopProbe]"
+
+
+def release_name() -> str:
+    """Return what this code is called: the setting ``RELEASE``, or the environment."""
+    names = (get_settings().release, *map(os.environ.get, RELEASE_VARIABLES))
+    return bounded_text(next(filter(None, names), ""), MAX_RELEASE)
+
+
+class LoopProbe:
+    """Measures the lag of one event loop, with one callback at a time."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, clock: Callable[[], float]
+    ) -> None:
+        self._loop = weakref.ref(loop)
+        self._clock = clock
+        self._sent_at: float | None = None
+        self.lag_seconds = 0.0
+
+    def look(self) -> bool:
+        """Update the lag, and send the next callback; return whether the loop lives."""
+        loop, sent_at = self._loop(), self._sent_at
+        if loop is None or loop.is_closed():
+            return False
+        if sent_at is not None:
+            self.lag_seconds = max(0.0, self._clock() - sent_at)
+            return True
+        self._sent_at = self._clock()
+        try:
+            loop.call_soon_threadsafe(self._arrive)
+        except RuntimeError:
+            # It was closed just now.
+            return False
+        return True
+
+    def _arrive(self) -> None:
+        """Note the lag. Runs on the project's event loop."""
+        if self._sent_at is not None:
+            self.lag_seconds = max(0.0, self._clock() - self._sent_at)
+            self._sent_at = None
+
+
+class ConditionProbe:
+    """Measures how this worker does.
+
+    Everything but :meth:`note_loop` is for the reporter's thread.
+
+    Args:
+        clock: A monotonic clock, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the loops and the thread, as in a forked child."""
+        #: The loop on which the reporter was woken last.
+        self._woken_on: weakref.ref[asyncio.AbstractEventLoop] | None = None
+        self._loops: _Loops = weakref.WeakKeyDictionary()
+        self._sync_thread = SyncThreadProbe(self._clock)
+
+    def note_loop(self) -> None:
+        """Note the running event loop. On a socket's path: does not wait or raise."""
+        try:
+            self._woken_on = weakref.ref(asyncio.get_running_loop())
+        except (RuntimeError, TypeError):
+            # No loop runs in this thread, or it cannot be referred to weakly.
+            return
+
+    def look(self, slow_seconds: float) -> None:
+        """Measure, and send the next probes. Some tens of microseconds.
+
+        Args:
+            slow_seconds: See :meth:`.SyncThreadProbe.look`.
+        """
+        loop = None if self._woken_on is None else self._woken_on()
+        if loop is not None and len(self._loops) < MAX_LOOPS:
+            self._loops.setdefault(loop, LoopProbe(loop, self._clock))
+        for known, probe in tuple(self._loops.items()):
+            if not probe.look():
+                del self._loops[known]
+        self._sync_thread.look(slow_seconds)
+
+    def condition(self) -> Condition:
+        """Return what was measured last."""
+        wait = self._sync_thread.wait_seconds
+        return Condition(
+            release=release_name(),
+            versions=_versions(),
+            loop_lag_seconds=[
+                round(probe.lag_seconds, 2) for probe in self._loops.values()
+            ],
+            sync_thread_wait_seconds=None if wait is None else round(wait, 2),
+            sync_thread_queue=self._sync_thread.queue,
+        )
+
+
+@functools.cache
+def _versions() -> dict[str, str]:
+    """Return the versions; that of Channels is left out where it is not installed."""
+    found = {
+        "python": platform.python_version(),
+        "django": django.__version__,
+        "django_socket_status": __version__,
+    }
+    with contextlib.suppress(PackageNotFoundError):
+        found["channels"] = bounded_text(version("channels"), MAX_RELEASE)
+    return found

@@ -1,0 +1,1 @@
+"""Reads the reports of all workers, once for all callers in this process."""

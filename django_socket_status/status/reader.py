@@ -1,0 +1,281 @@
+"""Reads the status of the deployment, once for all callers in this process.
+
+The backend is read on separate threads: a caller waits at most ``read_seconds`` even if
+the backend hangs, and an event loop never blocks. One read answers all callers that
+called before it began. Its result also answers the callers of the next
+``CACHE_SECONDS``, unless a socket of this process opens or closes.
+
+There are three threads, so that a slow question does not delay a quick one: one reads
+the summary, one answers quick questions, one searches.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from django.core.signals import setting_changed
+
+from django_socket_status.backends import get_backend
+from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.daemon_executor import (
+    Call,
+    CallTimeoutError,
+    DaemonExecutor,
+    aresult,
+    result,
+)
+from django_socket_status.concurrency.forks import after_fork
+from django_socket_status.conf import SETTING
+from django_socket_status.exceptions import BackendError, StatusUnavailableError
+from django_socket_status.registry.registry import Registry, registry
+from django_socket_status.reporter.thread import Reporter, reporter
+from django_socket_status.status.deployment import UNUSABLE, DeploymentSource
+from django_socket_status.status.read_cache import ReadCache, reason_of, unavailable
+from django_socket_status.status.reading import Reading
+
+__all__ = ["StatusReader", "status_reader"]
+
+T = TypeVar("T")
+
+#: The longest that a caller waits for the backend: less than the promised second, so
+#: that the caller has time for its own work.
+READ_SECONDS = 0.8
+#: How long a read waits for a report of this process that is being written.
+FLUSH_SECONDS = 0.25
+#: The most questions that wait on one thread.
+QUESTIONS = 64
+
+
+class StatusReader:
+    """Reads the current backend for this process.
+
+    Safe from any thread and any event loop.
+
+    Args:
+        registry: The open connections of this process.
+        reporter: Reports them.
+        read_seconds: The longest that a caller waits.
+        clock: A monotonic clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        reporter: Reporter,
+        *,
+        read_seconds: float = READ_SECONDS,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._registry = registry
+        self._reporter = reporter
+        self.read_seconds = read_seconds
+        self._clock = clock
+        self._summaries = DaemonExecutor(
+            "django-socket-status-reader", QUESTIONS, clock=clock
+        )
+        self._questions = DaemonExecutor(
+            "django-socket-status-questions", QUESTIONS, clock=clock
+        )
+        self._searches = DaemonExecutor(
+            "django-socket-status-searches", QUESTIONS, clock=clock
+        )
+        self._source = DeploymentSource(registry, reporter)
+        self._cache = self._new_cache()
+
+    def reset(self) -> None:
+        """Forget all readings and threads, as after a fork or a change of settings."""
+        self._summaries.reset()
+        self._questions.reset()
+        self._searches.reset()
+        self._cache = self._new_cache()
+
+    def read(self) -> Reading:
+        """Return the current reading; waits less than a second.
+
+        If the backend cannot be read, returns the last reading, marked stale.
+
+        Raises:
+            StatusUnavailableError: the last reading is older than ``STALE_SECONDS``.
+        """
+        cache = self._cache
+        reading = cache.kept()
+        if reading is not None:
+            return reading
+        try:
+            return result(self._queue(cache), self.read_seconds)
+        except Exception as error:  # noqa: BLE001 - a third party's backend
+            return cache.fallback(error)
+
+    async def aread(self) -> Reading:
+        """Return the current reading, as :meth:`read`, without blocking the loop."""
+        cache = self._cache
+        reading = cache.kept()
+        if reading is not None:
+            return reading
+        try:
+            return await aresult(self._queue(cache), self.read_seconds)
+        except Exception as error:  # noqa: BLE001 - a third party's backend
+            return cache.fallback(error)
+
+    def latest(self) -> Reading | None:
+        """Return the last reading without waiting, and begin a read if one is due.
+
+        For sync code on an event loop. The reading is stale if a socket of this process
+        opened or closed since. ``None`` if it is older than ``STALE_SECONDS``.
+        """
+        cache = self._cache
+        try:
+            reading = cache.kept()
+            if reading is not None:
+                return reading
+            failed = cache.failed
+            try:
+                self._queue(cache)
+            except Exception as error:  # noqa: BLE001 - no thread, or a read hangs
+                return cache.fallback(error)
+            if failed is not None:
+                return cache.fallback(failed[1])
+        except StatusUnavailableError:
+            return None
+        return cache.latest()
+
+    def ask(
+        self,
+        question: Callable[[BaseBackend], T],
+        *,
+        searches: bool = False,
+        used_seconds: float = 0.0,
+    ) -> T:
+        """Return the backend's answer to a question; waits less than a second.
+
+        Args:
+            question: Called with the backend.
+            searches: Whether the time of the answer grows with the number of
+                connections or users. Such questions have a separate thread, so that
+                quick ones do not wait for them.
+            used_seconds: How long the caller has waited for another answer already.
+
+        Raises:
+            StatusUnavailableError: the backend fails or does not answer in time.
+        """
+        try:
+            call = self._submit(question, searches=searches)
+            try:
+                return result(call, max(0.0, self.read_seconds - used_seconds))
+            finally:
+                # If the question still waits in the queue, its caller gave up: drop it.
+                call.cancel()
+        except Exception as error:
+            raise unavailable(error) from error
+
+    async def aask(
+        self,
+        question: Callable[[BaseBackend], T],
+        *,
+        searches: bool = False,
+        used_seconds: float = 0.0,
+    ) -> T:
+        """Return the backend's answer, as :meth:`ask`."""
+        try:
+            call = self._submit(question, searches=searches)
+            try:
+                return await aresult(call, max(0.0, self.read_seconds - used_seconds))
+            finally:
+                call.cancel()
+        except Exception as error:
+            raise unavailable(error) from error
+
+    def holds_user(self, user_id: str) -> bool:
+        """Return whether this process certainly holds a connection of a user."""
+        return not self._registry.is_dirty and user_id in self._registry.users
+
+    def own_users(self) -> frozenset[str]:
+        """Return the users of this process if the backend does not know them."""
+        # ``tuple`` is atomic: the reporter's thread may change the dictionary.
+        return frozenset(tuple(self._registry.users) if self._is_unreported else ())
+
+    def is_first_question_about(self, kind: str) -> bool:
+        """Return whether to log an unknown type: each once, the first hundred."""
+        return self._cache.is_first_question_about(kind)
+
+    def verify_reported(self) -> None:
+        """Verify that the connections of this process are reported.
+
+        Raises:
+            BackendError: reporting fails.
+        """
+        if self._is_unreported:
+            raise BackendError(
+                "what this process itself holds cannot be reported "
+                f"({reason_of(self._reporter.failure)})"
+            )
+
+    @property
+    def _is_unreported(self) -> bool:
+        return self._reporter.failure is not None and bool(self._registry.counts)
+
+    def _queue(self, cache: ReadCache) -> Call[Reading]:
+        """Return a read that has not begun."""
+        with cache.lock:
+            self._verify_running(self._summaries)
+            queued = cache.queued
+            if queued is None or queued.began_at is not None:
+                read = functools.partial(self._read, cache)
+                queued = cache.queued = self._summaries.submit(read)
+            return queued
+
+    def _submit(
+        self, question: Callable[[BaseBackend], T], *, searches: bool
+    ) -> Call[T]:
+        executor = self._searches if searches else self._questions
+
+        def answer() -> T:
+            self._reporter.flush(FLUSH_SECONDS)
+            return question(get_backend())
+
+        self._verify_running(executor)
+        return executor.submit(answer)
+
+    def _verify_running(self, executor: DaemonExecutor) -> None:
+        """Fail at once if a call has been running longer than a caller waits."""
+        if executor.busy_seconds >= self.read_seconds:
+            raise CallTimeoutError(
+                f"there was no answer within {self.read_seconds:g} seconds"
+            )
+
+    def _read(self, cache: ReadCache) -> Reading:
+        # The read before this one may have ended after these callers came.
+        try:
+            reading = cache.fresh() or self._read_all(cache)
+        except Exception as error:
+            # Not after UNUSABLE: once this process has a socket, it answers for itself.
+            if not isinstance(error, UNUSABLE):
+                cache.keep_failure(error)
+            raise
+        cache.keep(reading)
+        return reading
+
+    def _read_all(self, cache: ReadCache) -> Reading:
+        reading = self._source.read(self._clock(), FLUSH_SECONDS)
+        served = cache.endpoints.look(get_backend, reading.read_at)
+        return dataclasses.replace(reading, served=served)
+
+    def _new_cache(self) -> ReadCache:
+        return ReadCache(self._registry, self._clock)
+
+
+#: The reader of this process.
+status_reader = StatusReader(registry, reporter)
+after_fork(status_reader.reset)
+
+
+def _drop(*, setting: str, **kwargs: object) -> None:
+    if setting in (SETTING, "ASGI_APPLICATION"):
+        status_reader.reset()
+
+
+setting_changed.connect(_drop, dispatch_uid="django_socket_status.status")

@@ -1,0 +1,90 @@
+"""Reads the counters: how many connections opened and closed, and why, since when."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import Mapping
+from typing import Any
+
+from django_socket_status.activity.as_json import as_json
+from django_socket_status.activity.totals import Histogram, Totals
+from django_socket_status.backends.base import BaseBackend
+from django_socket_status.records import instant
+from django_socket_status.status.kept import kept
+from django_socket_status.status.reader import status_reader
+from django_socket_status.validation import valid_seconds
+
+__all__ = ["TotalsRecord", "aget_totals", "get_totals"]
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class TotalsRecord:
+    """What has happened since the totals began to count. No number ever falls."""
+
+    since: datetime.datetime | None
+    """Since when they count: aware, UTC. It changes only if the store has lost them.
+    ``None`` before the first connection."""
+    opened: Mapping[str, int]
+    """Accepted connections, by type."""
+    closed: Mapping[str, Mapping[str, int]]
+    """Closed connections, by type and cause. ``opened`` less these are open."""
+    rejected: Mapping[str, Mapping[str, int]]
+    """Rejected handshakes, by type and HTTP status; ``gone`` if the client left before
+    an answer, ``error`` if the application raised."""
+    close_codes: Mapping[str, int]
+    """Closed connections by close code; those without a code are left out."""
+    durations: Histogram
+    """How long closed connections were open, in seconds. Those of a lost worker are not
+    known."""
+    accept_seconds: Histogram
+    """The time from the handshake to the accept, in seconds."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them."""
+        return {
+            **as_json(self),
+            "durations": self.durations.as_dict(),
+            "accept_seconds": self.accept_seconds.as_dict(),
+        }
+
+
+def get_totals() -> TotalsRecord:
+    """Return what has happened in the whole deployment since the totals count.
+
+    O(workers and types). A worker that is killed loses what it did after its last
+    report; what it held is counted as closed by ``worker_lost``.
+
+    Raises:
+        StatusUnavailableError: they cannot be read now.
+        NotKeptError: the backend keeps none.
+    """
+    return status_reader.ask(kept("totals", "totals", _read))
+
+
+async def aget_totals() -> TotalsRecord:
+    """Return the totals, as :meth:`get_totals`."""
+    return await status_reader.aask(kept("totals", "totals", _read))
+
+
+def _read(backend: BaseBackend) -> TotalsRecord:
+    stored = backend.read_totals()
+    totals, since = Totals(), None
+    if stored is not None:
+        since = instant(valid_seconds(stored.epoch))
+        totals = Totals.from_text(stored.base)
+        for count in stored.counts:
+            totals.include(Totals.from_text(count.text))
+    return TotalsRecord(
+        since=since,
+        opened=_sorted(totals.opened),
+        closed={kind: _sorted(it) for kind, it in sorted(totals.closed.items())},
+        rejected={kind: _sorted(it) for kind, it in sorted(totals.rejected.items())},
+        close_codes=_sorted(totals.codes),
+        durations=totals.durations,
+        accept_seconds=totals.accepts,
+    )
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))

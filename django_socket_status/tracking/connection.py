@@ -1,0 +1,298 @@
+"""Observes one WebSocket, by wrapping the ``receive`` and ``send`` of its server.
+
+A connection is open from just before the application's ``websocket.accept`` goes out,
+and closed at the first of: ``websocket.disconnect`` received, ``websocket.close`` sent,
+``send`` raised, the application returned, raised or was cancelled. A handshake that
+ends before the accept is rejected, never opened.
+
+No message is changed, delayed or read ahead, and every exception passes as the same
+object. For an outgoing text or bytes message, ``send`` returns the server's own
+awaitable. Only the first message of a connection in each heartbeat is awaited here, so
+that a ``send`` that raised is seen even if the application swallows the exception.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from asyncio import _get_running_loop as running_loop
+from collections.abc import Awaitable, Callable, Mapping
+from time import time
+from typing import Any
+
+from asgiref.sync import markcoroutinefunction
+from django.urls.exceptions import Resolver404
+
+from django_socket_status.asgi import Message, Receive, Scope, Send
+from django_socket_status.endings import EndedBy
+from django_socket_status.limits import bounded_labels, plain_text
+from django_socket_status.registry.lifecycle import (
+    CLOSED,
+    FINISHED,
+    HANDSHAKE,
+    NOTED,
+    OPEN,
+    REJECTED,
+    RUNNING,
+    LiveConnection,
+    overrides_of,
+)
+from django_socket_status.reporter.thread import reporter
+from django_socket_status.tracking.send_errors import has_begun, is_of_server
+
+__all__ = ["Ask", "Connection"]
+
+logger = logging.getLogger("django_socket_status")
+
+#: A module global costs one lookup less per call than ``reporter.intake``.
+intake = reporter.intake
+
+Ask = Callable[[], tuple[str | None, Mapping[str, Any] | None]]
+
+#: What a pickled connection becomes when it is loaded.
+PICKLED = "observed where this scope was pickled"
+
+
+class Connection(LiveConnection):
+    """A live connection that is also the wrapper around its ``receive`` and ``send``.
+
+    A separate wrapper would double the memory per connection.
+    """
+
+    __slots__ = ("_receive", "_send", "ask")
+
+    def __init__(
+        self, source: Any, scope: Scope, receive: Receive, send: Send, ask: Ask | None
+    ) -> None:
+        self.source = source
+        self.scope = scope
+        self.ask = ask
+        self.overrides = None
+        self._receive = receive
+        self._send = send
+        self.passes = None
+        self.counted_user = self.opened_at = time()
+        self.state = HANDSHAKE
+        self.phase = RUNNING
+        self.counted = False
+        self.number = 0
+        # Of ``asyncio.events.__all__``: no exception where no loop runs.
+        self.loop = running_loop()
+
+    def __copy__(self) -> Connection:
+        """Return the connection itself: a copied scope has the same connection."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Connection:
+        """Return the connection itself, as :meth:`__copy__`."""
+        return self
+
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        """Pickle as text, which any process can load; it observes nothing there."""
+        return str, (PICKLED,)
+
+    async def receive(self) -> Message:
+        """Receive a message for the application, and record a disconnect."""
+        message = await self._receive()
+        try:
+            if message["type"] == "websocket.disconnect":
+                self._end("client", message)
+        except (KeyError, TypeError):
+            logger.debug("Not an ASGI message: %r", type(message))
+        except Exception:
+            # A RecursionError of these calls. The application must get the message, and
+            # ``finish`` has another try where the stack is not as deep.
+            with contextlib.suppress(Exception):
+                self._complete("client", message)
+                logger.debug("The end of a connection was noted late.", exc_info=True)
+        return message
+
+    # asgiref lets a sync consumer call only what is marked as a coroutine function.
+    @markcoroutinefunction
+    def send(self, message: Message) -> Awaitable[Any]:
+        """Send a message of the application."""
+        try:
+            is_content = message["type"] == "websocket.send"
+        except Exception:  # noqa: BLE001
+            # The message is malformed, or there was no room for a call: look again.
+            is_content = False
+        if is_content:
+            passes = self.passes
+            if passes is not None:
+                return passes(message)
+        return self._watch(message)
+
+    async def _watch(self, message: Message) -> Any:
+        """Send a message, and record what it does to the connection."""
+        before, scope = self.state, self.scope
+        # None until ``_send`` is called, False until it has returned.
+        awaitable: Any = None
+        try:
+            try:
+                kind = message["type"]
+            except (KeyError, TypeError):
+                # The message is malformed: the server will raise its own error.
+                kind = None
+            # Here and not in a method: each call would cost every connection.
+            if kind == "websocket.accept":
+                if before == HANDSHAKE:
+                    if self.ask is not None:
+                        self._set_overrides()
+                    self.opened_at = time()
+                    self.state = OPEN
+                    intake.opened(self)
+            elif kind == "websocket.send":
+                self._let_pass()
+            elif kind == "websocket.close":
+                self._end("server", message)
+            elif kind == "websocket.http.response.start":
+                self._end("server", _status_in(message, before))
+            awaitable = False
+            awaitable = self._send(message)
+            return await awaitable
+        except BaseException as error:
+            if not has_begun(awaitable, self._send):
+                self._put_back(before, scope)
+            else:
+                self._fail(error, accepts=before == HANDSHAKE and self.state == OPEN)
+            raise
+
+    def _let_pass(self) -> None:
+        """Stop observing messages until the next heartbeat; after the end, for good."""
+        if self.state == OPEN:
+            intake.let_pass(self, self._send)
+        elif self.state > OPEN:
+            self.passes = self._send
+
+    def _put_back(self, before: int, scope: Scope | None) -> None:
+        """Undo what was recorded for a message that never reached the server."""
+        state = self.state
+        if state == before:
+            if before == OPEN:
+                self.passes = None
+                intake.unwatched.discard(self)
+        elif state == OPEN:
+            self.state = before
+            if self.counted:
+                # A report has carried it. It ends later, or is accepted again.
+                self.state = OPEN
+            else:
+                intake.withdraw(self)
+        else:
+            self.phase = RUNNING
+            self.scope = scope
+            self.state = before
+            if before == OPEN:
+                intake.reopened(self)
+            else:
+                intake.readmitted(self)
+
+    def _fail(self, error: BaseException, *, accepts: bool) -> None:
+        """Record that the server's ``send`` raised."""
+        if accepts:
+            # The accept failed, so the connection was never open.
+            if isinstance(error, Exception | asyncio.CancelledError):
+                self.ending = ("send", time(), None)
+                self.state = REJECTED
+                intake.closed(self)
+                self.phase = NOTED
+        elif isinstance(error, Exception):
+            # A cancelled send does not mean that an open connection has ended.
+            self._end("send")
+
+    def _end(self, by: EndedBy, message: Message | None = None) -> None:
+        """Record the end of the connection, once."""
+        state = self.state
+        if intake.departures:
+            if (judged := intake.departures.judge(self, by, message)) is None:
+                return
+            by, message = judged
+        if state > OPEN:
+            return
+        now = time()
+        self.ending = (by, now, message)
+        if self.passes is not None:
+            intake.unwatched.discard(self)
+        if state == OPEN:
+            self.state = CLOSED
+        else:
+            self.opened_at = now
+            self.ask = None
+            intake.refusing(self)
+            self.state = REJECTED
+        intake.closed(self)
+        self.phase = NOTED
+
+    def send_as_server(self, message: Message) -> Awaitable[Any]:  # noqa: D102
+        return self._send(message)
+
+    def depart(self, by: EndedBy, message: Message) -> None:
+        """Record what ended the connection that this package closed."""
+        phase = self.phase
+        self._end(by, message)
+        self.phase = max(phase, self.phase)
+
+    def failed(self, error: Exception) -> EndedBy:
+        """Return how the application ended that raised an exception."""
+        if isinstance(error, Resolver404) and self.state == HANDSHAKE:
+            # An inner router found no route; the outer one tries its next route.
+            self.leave_out()
+        return "send" if is_of_server(error) else "error"
+
+    def finish(self, by: EndedBy) -> None:
+        """Record that the application has ended.
+
+        Completes what an exception interrupted. May be called again after one.
+        """
+        if self.phase == RUNNING:
+            self._complete(by)
+        self.phase = FINISHED
+
+    def _complete(self, by: EndedBy, message: Message | None = None) -> None:
+        """Record an end that an exception may have interrupted."""
+        if self.state <= OPEN:
+            self._end(by, message)
+        else:
+            self.ask = None
+            intake.settle(self)
+
+    def refine(self, source: Any, scope: Scope, ask: Ask | None) -> None:
+        """Take the consumer as the source, if the middleware entered before.
+
+        A connection keeps the type that it was accepted with, and that of the outermost
+        consumer: a demultiplexer's children do not change it.
+        """
+        if self.state == HANDSHAKE and not isinstance(self.source, type):
+            self.scope = scope
+            self.source = source
+            self.ask = ask
+
+    def leave_out(self) -> None:
+        """Make this connection neither counted nor reported."""
+        # Before the state: without a scope, no event is made.
+        self.scope = self.ask = None
+        self.state = CLOSED
+        self.phase = NOTED
+
+    def _set_overrides(self) -> None:
+        """Call the consumer's methods for its type and labels, once."""
+        try:
+            kind, labels = self.ask()  # type: ignore[misc]
+            overrides = overrides_of(self)
+            # The text of any other object may need a query.
+            overrides.type = None if kind is None else plain_text(kind)
+            overrides.labels = None if labels is None else bounded_labels(labels)
+        except Exception:
+            logger.exception(
+                "%r cannot tell its socket status type or labels; the connection is "
+                "counted under its class's type.",
+                self.source,
+            )
+        # Break a reference cycle: ``ask``, the consumer, its scope, this connection.
+        self.ask = None
+
+
+def _status_in(message: Message, before: int) -> Message | None:
+    """Return the status of a response that refuses a handshake; not its headers."""
+    return {"status": message.get("status")} if before == HANDSHAKE else None

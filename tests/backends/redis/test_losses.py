@@ -1,0 +1,200 @@
+"""The table of what follows from what: no server, no clock, no thread."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from django_socket_status.backends.redis.losses import (
+    INDEX_MS,
+    LAST_MS,
+    PERIOD_MS,
+    Memory,
+    Server,
+    Verdict,
+    is_silent,
+    judge,
+    periods,
+)
+from django_socket_status.backends.redis.replies import MAX_LEASE_MS, WorkerIndex
+
+LEASE = 5_000
+NOW = 100 * INDEX_MS
+
+OLD = Server("run", NOW - INDEX_MS, is_known=False)
+KNOWN = OLD._replace(is_known=True)
+YOUNG = Server("run", NOW - 1_000, is_known=False)
+SECRETIVE = Server(None, -math.inf, is_known=False)
+
+ASKED = Memory(is_asked=True)
+NOTED = Memory(is_asked=True, run_id="run", is_noted=True, doubt_until=NOW + 1)
+SAW_ONE = Memory(since=NOW - 60_000, seen_at=NOW - 500, is_asked=True)
+
+
+def index(since=None, **given):
+    values = {
+        "now": NOW,
+        "since": since,
+        "replaces": False,
+        "revived_at": None,
+        "late": 0,
+        "alive": 0,
+        **given,
+    }
+    return WorkerIndex(**values)
+
+
+TABLE = {
+    "a first look at an index asks about the server": (
+        *(Memory(), index(NOW - 9_000), None),
+        Verdict.ASK,
+    ),
+    "an index of this run of the server": (
+        *(Memory(), index(NOW - 9_000), OLD),
+        Verdict.WHOLE,
+    ),
+    "an index from before the server was started": (
+        *(Memory(), index(NOW - 9_000), YOUNG),
+        Verdict.LOST,
+    ),
+    "an index from before a start that is over": (
+        *(Memory(), index(NOW - 9_000), YOUNG._replace(started_at=NOW - 5_000)),
+        Verdict.WHOLE,
+    ),
+    "an index of a server that does not tell": (
+        *(Memory(), index(NOW - 9_000), SECRETIVE),
+        Verdict.WHOLE,
+    ),
+    "the index that was seen": (*(SAW_ONE, index(NOW - 60_000), None), Verdict.WHOLE),
+    "another index than was seen": (*(SAW_ONE, index(NOW - 100), None), Verdict.LOST),
+    "another index a lease ago": (*(SAW_ONE, index(NOW - LEASE), None), Verdict.WHOLE),
+    "another index after one that ended by itself": (
+        *(SAW_ONE._replace(seen_at=NOW - 2 * INDEX_MS), index(NOW - 100), None),
+        Verdict.WHOLE,
+    ),
+    "an index that replaces another": (
+        *(ASKED, index(NOW - 100, replaces=True), None),
+        Verdict.LOST,
+    ),
+    "an index that replaced another a lease ago": (
+        *(ASKED, index(NOW - LEASE, replaces=True), None),
+        Verdict.WHOLE,
+    ),
+    "an index from the future, as the clock went back": (
+        *(ASKED, index(NOW + INDEX_MS, replaces=True), None),
+        Verdict.WHOLE,
+    ),
+    "no index, and a lease that is not over": (
+        *(ASKED, index(last=(NOW - 1_000, NOW + 4_000)), None),
+        Verdict.LOST,
+    ),
+    "no index, and no lease since": (
+        *(ASKED, index(last=(NOW - INDEX_MS, NOW - INDEX_MS + LEASE)), None),
+        Verdict.WHOLE,
+    ),
+    "no index that was seen, and no lease since": (
+        *(SAW_ONE, index(last=(NOW - 5_000, NOW)), None),
+        Verdict.WHOLE,
+    ),
+    "no index, and a note from the future": (
+        *(ASKED, index(last=(NOW + INDEX_MS, NOW + INDEX_MS + LEASE)), None),
+        Verdict.ASK,
+    ),
+    "no index, no note": (*(ASKED, index(), None), Verdict.ASK),
+    "nobody ever reported": (*(ASKED, index(), OLD), Verdict.WHOLE),
+    "nobody reported since a start just now": (*(ASKED, index(), YOUNG), Verdict.LOST),
+    "flushed": (*(ASKED, index(), KNOWN), Verdict.NOTE),
+    "flushed, and it could not be noted": (
+        *(
+            ASKED._replace(run_id="run", is_noted=True, doubt_until=NOW + 1),
+            index(),
+            KNOWN,
+        ),
+        Verdict.LOST,
+    ),
+    "flushed a lease ago, and it could not be noted": (
+        *(NOTED._replace(doubt_until=NOW), index(), KNOWN),
+        Verdict.WHOLE,
+    ),
+    "flushed, with scripts": (*(SAW_ONE, index(), SECRETIVE), Verdict.NOTE),
+    "flushed, with scripts, and seen days ago": (
+        *(SAW_ONE._replace(seen_at=NOW - LAST_MS), index(), SECRETIVE),
+        Verdict.WHOLE,
+    ),
+    "no index for who asked before it was told of one": (
+        *(SAW_ONE._replace(turn=7), index(asked=6), None),
+        Verdict.WHOLE,
+    ),
+    "a doubt that a wrong clock left behind": (
+        *(ASKED._replace(run_id="run", doubt_until=NOW + INDEX_MS), index(), OLD),
+        Verdict.WHOLE,
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("memory", "found", "server", "verdict"), TABLE.values(), ids=TABLE
+)
+def test_verdict(memory, found, server, verdict):
+    assert judge(memory, found, LEASE, server)[1] is verdict
+
+
+@pytest.mark.parametrize(
+    ("memory", "found", "server", "verdict"), TABLE.values(), ids=TABLE
+)
+def test_nothing_is_doubted_a_lease_later(memory, found, server, verdict):
+    """Whatever it was, unless something happens again."""
+    memory, _ = judge(memory, found, LEASE, server)
+    later = found._replace(now=NOW + LEASE)
+    if server is not None:
+        server = server._replace(is_known=server.is_known and memory.is_noted)
+    _, verdict = judge(memory, later, LEASE, server or OLD)
+    assert verdict is Verdict.WHOLE
+
+
+SILENCES = {
+    "nobody is late": (Memory(), index(NOW), False),
+    "somebody is late, and others are alive": (
+        *(Memory(), index(NOW, late=1, alive=1, ended=None)),
+        False,
+    ),
+    "the last lease has just ended": (
+        *(Memory(), index(NOW, late=1, ended=NOW - 1.0)),
+        True,
+    ),
+    "the last lease ended a lease ago": (
+        *(Memory(), index(NOW, late=1, ended=NOW - LEASE)),
+        False,
+    ),
+    "the last lease ended long ago, and reading failed since": (
+        *(Memory(has_failed=True), index(NOW, late=1, ended=NOW - INDEX_MS)),
+        True,
+    ),
+    "somebody reports again": (
+        *(Memory(), index(NOW, late=1, alive=1, revived_at=NOW - 1)),
+        True,
+    ),
+    "somebody reports again since a lease": (
+        *(Memory(), index(NOW, late=1, alive=1, revived_at=NOW - LEASE)),
+        False,
+    ),
+    "somebody reports again in the future, as the clock went back": (
+        *(Memory(), index(NOW, late=1, alive=1, revived_at=NOW + INDEX_MS)),
+        False,
+    ),
+}
+
+
+@pytest.mark.parametrize(("memory", "found", "silent"), SILENCES.values(), ids=SILENCES)
+def test_silence(memory, found, silent):
+    memory, answer = is_silent(memory, found, LEASE)
+    assert answer is silent
+    later = found._replace(now=NOW + LEASE)
+    assert not is_silent(memory, later, LEASE)[1]
+
+
+def test_note_outlives_every_report_of_a_period():
+    assert LAST_MS >= PERIOD_MS + MAX_LEASE_MS
+    assert periods(PERIOD_MS, LEASE) == {0, 1}
+    assert periods(PERIOD_MS + LEASE, LEASE) == {1}

@@ -1,0 +1,240 @@
+"""Workers of an earlier version and of this one, beside each other on one store."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import time
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.source import PACKAGE
+
+pytestmark = pytest.mark.faults
+
+HERE = Path(__file__).resolve().parent
+
+WHEELS = {path.parent.name: path for path in sorted(HERE.glob("*/*.whl"))}
+
+DEADLINE_SECONDS = 60.0
+
+#: Short, because a test waits until it has ended; long enough for a busy machine.
+LEASE_SECONDS = 3.0
+
+#: Kind, user and room of the sockets of each process.
+OF_THE_OLD = [("call", "7", "blue"), ("call", None, "blue")]
+OF_THE_NEW = [("call", "7", "red"), ("chat", "8", "red"), ("chat", None, "red")]
+
+Sockets = list[tuple[str, str | None, str]]
+
+
+class Process:
+    """A process with one version of the package; see ``process.py``.
+
+    Args:
+        parent: The directory that holds the package.
+        settings: What ``SOCKET_STATUS`` holds.
+    """
+
+    def __init__(self, parent: Path, settings: dict[str, Any]) -> None:
+        self.sockets: Sockets = []
+        self._process = subprocess.Popen(
+            [sys.executable, str(HERE / "process.py"), json.dumps(settings)],
+            cwd=parent,
+            env={**os.environ, "PYTHONPATH": str(parent)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        package = parent / PACKAGE.name / "__init__.py"
+        assert Path(self.ask("where")) == package, "it runs another version"
+
+    def ask(self, name: str, *arguments: object) -> Any:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([name, *arguments]) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        assert answer, "it ended"
+        return json.loads(answer)
+
+    def open(self, sockets: Sockets) -> None:
+        for socket in sockets:
+            self.ask("opens", *socket)
+            self.sockets.append(socket)
+
+    def close_last(self) -> None:
+        self.ask("closes")
+        self.sockets.pop()
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self.sockets = []
+
+    def signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def warnings(self) -> list[str]:
+        """Return what the package warned of, but for answers that came late."""
+        return [it for it in self.ask("said") if "no answer within" not in it]
+
+    def stop(self) -> None:
+        """End it as a server would: it says goodbye."""
+        self._process.stdin.close()  # type: ignore[union-attr]
+        self._process.wait(DEADLINE_SECONDS)
+        self._process.stdout.close()  # type: ignore[union-attr]
+
+
+Start = Callable[[Path], Process]
+
+
+def is_right(process: Process, *workers: Process) -> bool:
+    """Return whether a process knows all the sockets of workers, and no other ones."""
+    answers = process.ask("answers")
+    if "error" in answers:
+        return False
+    sockets = [socket for worker in workers for socket in worker.sockets]
+    users = {user for _, user, _ in sockets if user is not None}
+    summary = answers["summary"]
+    listed = [tuple(connection[1:]) for connection in answers["connections"]]
+    return (
+        summary["total_sockets"] == len(sockets)
+        and summary["sockets_by_type"] == Counter(kind for kind, _, _ in sockets)
+        and summary["unique_users"] == len(users)
+        and summary["anonymous_sockets"] == sum(user is None for _, user, _ in sockets)
+        and summary["workers"] == answers["workers"] == len(workers)
+        and not summary["stale"]
+        and Counter(listed) == Counter(sockets)
+        and answers["users"] == sorted(users)
+        and answers["is_online"] == ("7" in users)
+        and answers["has_listeners"] == any(kind == "call" for kind, _, _ in sockets)
+    )
+
+
+def ids_of(process: Process) -> list[str]:
+    return [connection[0] for connection in process.ask("answers")["connections"]]
+
+
+def wait_until(is_so: Callable[[], bool], *told: Process) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not is_so():
+        assert time.monotonic() < deadline, [it.ask("answers") for it in told]
+        time.sleep(0.02)
+
+
+def wait_until_right(*workers: Process) -> None:
+    """Wait until each worker reads what all of them report."""
+    for process in workers:
+        wait_until(
+            lambda process=process: is_right(process, *workers),  # type: ignore[misc]
+            process,
+        )
+
+
+@pytest.fixture(params=WHEELS)
+def old_code(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """Unzip a wheel; return the directory that holds the package."""
+    parent = tmp_path / request.param
+    with zipfile.ZipFile(WHEELS[request.param]) as wheel:
+        wheel.extractall(parent)
+    return parent
+
+
+@pytest.fixture
+def new_code() -> Path:
+    return PACKAGE.parent
+
+
+@pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    """Return the settings of a store that all processes share."""
+    if request.param == "sqlite":
+        options = {"path": str(tmp_path / "status")}
+    else:
+        options = {"url": request.getfixturevalue("redis_server").url}
+    backend = f"{request.param.capitalize()}Backend"
+    return {
+        "BACKEND": f"django_socket_status.backends.{request.param}.{backend}",
+        "OPTIONS": options,
+        "CACHE_SECONDS": 0.0,
+        "HEARTBEAT_SECONDS": 0.1,
+        "LEASE_SECONDS": LEASE_SECONDS,
+    }
+
+
+@pytest.fixture
+def start(store: dict[str, Any]) -> Iterator[Start]:
+    with contextlib.ExitStack() as started:
+
+        def start(parent: Path) -> Process:
+            process = Process(parent, store)
+            started.callback(process.stop)
+            return process
+
+        yield start
+
+
+@pytest.fixture
+def old(start: Start, old_code: Path) -> Process:
+    return start(old_code)
+
+
+@pytest.fixture
+def new(start: Start, new_code: Path) -> Process:
+    return start(new_code)
+
+
+def test_there_is_a_wheel_of_each_earlier_version() -> None:
+    readme = (HERE / "README.md").read_text(encoding="utf-8")
+    assert WHEELS
+    assert not [name for name in WHEELS if f"| `{name}` |" not in readme]
+
+
+def test_old_and_new_workers_read_each_other(old: Process, new: Process) -> None:
+    old.open(OF_THE_OLD)
+    new.open(OF_THE_NEW)
+    wait_until_right(old, new)
+    wait_until(lambda: ids_of(old) == ids_of(new), old, new)
+    wait_until(lambda: ids_of(old) == sorted(new.ask("walks")), old, new)
+    old.close_last()
+    new.close_last()
+    wait_until_right(old, new)
+    assert old.warnings() == new.warnings() == []
+
+
+@pytest.mark.parametrize("killed_first", ["old", "new"])
+def test_killed_worker_takes_its_sockets_with_it(
+    old: Process, new: Process, start: Start, new_code: Path, killed_first: str
+) -> None:
+    old.open(OF_THE_OLD)
+    new.open(OF_THE_NEW)
+    wait_until_right(old, new)
+    killed, left = (old, new) if killed_first == "old" else (new, old)
+    killed.kill()
+    wait_until_right(left)
+    # The rollout goes on: the next worker is of the new version.
+    newest = start(new_code)
+    newest.open(OF_THE_NEW)
+    wait_until_right(left, newest)
+    assert left.warnings() == newest.warnings() == []
+
+
+def test_rollout_ends_without_a_trace_of_the_old_workers(
+    old: Process, new: Process
+) -> None:
+    old.open(OF_THE_OLD)
+    new.open(OF_THE_NEW)
+    wait_until_right(old, new)
+    old.stop()
+    old.sockets = []
+    wait_until_right(new)
+    assert new.warnings() == []
