@@ -6,6 +6,8 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.functional import cached_property
+
 from django_socket_status.asgi import Application, Receive, Scope, Send
 from django_socket_status.endings import EndedBy
 from django_socket_status.endpoints.loaded import Endpoint, walk
@@ -77,7 +79,7 @@ class SocketStatusMiddleware:
     def __repr__(self) -> str:
         return f"SocketStatusMiddleware({self.app!r})"
 
-    @functools.cached_property
+    @cached_property
     def socket_status_endpoints(self) -> Sequence[Endpoint]:
         """Return the endpoints inside this middleware, found at the first use."""
         return walk(self.app)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from django.utils.functional import cached_property
 
 from django_socket_status.endpoints.loaded import (
     Endpoint,
@@ -142,7 +143,7 @@ class EndpointResolver:
             self._fixed[id(source)] = resolved
         return resolved
 
-    @functools.cached_property
+    @cached_property
     def _project(self) -> Sequence[Endpoint]:
         """What ``ASGI_APPLICATION`` serves, if this process has loaded it."""
         return get_endpoints()

@@ -12,7 +12,6 @@ generation into another, because their names differ.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import re
 import secrets
@@ -20,6 +19,8 @@ import sqlite3
 import stat
 from collections.abc import Callable
 from pathlib import Path
+
+from django.utils.functional import cached_property
 
 from django_socket_status.backends.sqlite.generation import (
     Generation,
@@ -54,7 +55,7 @@ class StatusFile:
         self._had_directory = False
         self.others = OtherUsers(None if path is not None else lambda: self.path)
 
-    @functools.cached_property
+    @cached_property
     def path(self) -> Path:
         """Return where the file is.
 

@@ -14,6 +14,9 @@ from django_socket_status.cli.arguments import add_arguments, named_in
 USAGE, UNKNOWN = 2, 3
 #: What a shell expects of a process that Ctrl-C ended.
 INTERRUPTED = 130
+#: The longest that a command waits for the backend. A person at a terminal prefers a
+#: late answer to none; monitoring systems give a plugin 10 seconds.
+READ_SECONDS = 5.0
 
 
 class Command(BaseCommand):
@@ -26,6 +29,7 @@ class Command(BaseCommand):
     # something is wrong.
     requires_system_checks: tuple[str, ...] = ()
 
+    _has_own_process = False
     _is_running = False
     _has_watched = False
 
@@ -40,6 +44,7 @@ class Command(BaseCommand):
         add_arguments(parser)
 
     def run_from_argv(self, argv: list[str]) -> None:
+        self._has_own_process = True
         try:
             super().run_from_argv(argv)
         except SystemExit as end:
@@ -70,7 +75,10 @@ class Command(BaseCommand):
         from django_socket_status.cli.run import run, run_check
         from django_socket_status.cli.text import clean
         from django_socket_status.exceptions import StatusUnavailableError
+        from django_socket_status.status.reader import status_reader
 
+        if self._has_own_process:
+            status_reader.read_seconds = READ_SECONDS
         self._is_running = True
         self._has_watched = options["watch"] is not None
         colors = False if options["no_color"] else options["force_color"] or None

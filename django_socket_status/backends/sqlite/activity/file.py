@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import os
 from pathlib import Path
+
+from django.utils.functional import cached_property
 
 from django_socket_status.backends.sqlite.generation import stored_bytes
 from django_socket_status.backends.sqlite.pointer import StatusFile
@@ -26,7 +27,7 @@ class ActivityFile(StatusFile):
         # A reader must know of other users, who have files of their own.
         self.others = beside.others
 
-    @functools.cached_property
+    @cached_property
     def path(self) -> Path:
         """Return where the file is."""
         beside = self._beside.path
