@@ -22,7 +22,7 @@ from django_socket_status.testing import isolated_socket_status, reset_socket_st
 from tests.support.asgi_driver import own_threads
 
 #: How long a thread may take to end.
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 def tells_no_time(record: logging.LogRecord) -> bool:

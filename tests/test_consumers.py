@@ -405,7 +405,7 @@ async def assert_seen_at_once(cls: Any, books: Books, released: Any) -> None:
 async def test_disconnect_is_seen_while_the_consumer_lingers(base, books, released):
     def websocket_disconnect(self, message):
         if self._sync:
-            assert released.wait(10)
+            assert released.wait(60)
             raise StopConsumer
         return linger()
 
@@ -424,7 +424,7 @@ async def test_disconnect_is_seen_while_the_thread_of_sync_consumers_is_blocked(
 
     def receive(self, text_data=None, bytes_data=None):
         blocking.set()
-        assert released.wait(10)
+        assert released.wait(60)
 
     CallConsumer = consumer(WebsocketConsumer, receive=receive)
     first, second = Server(CONNECT), Server(CONNECT)
@@ -567,7 +567,7 @@ async def test_dispatch_of_a_sync_consumer_of_ones_own_is_counted(books, release
             if message["type"] == "websocket.connect":
                 self.base_send(ACCEPT)
             else:
-                assert released.wait(10)
+                assert released.wait(60)
                 raise StopConsumer
 
     await assert_seen_at_once(CallConsumer, books, released)

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.server
 PAGE = ROOT / "docs" / "tutorial" / "index.md"
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-SECONDS = 30
+SECONDS = 90
 
 
 FIRST_PAGE = ROOT / "README.md"

@@ -20,7 +20,7 @@ from tests.support.scripted_backend import Gate
 
 pytestmark = pytest.mark.python
 
-SECONDS = 10
+SECONDS = 60
 
 
 def test_calls_are_done_in_order_on_one_thread_of_their_own():

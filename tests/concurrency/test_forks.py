@@ -143,7 +143,7 @@ def hang(report):
 
 recorder().before = hang
 held = Socket().open()
-assert entered.wait(10)
+assert entered.wait(60)
 with reporter._starting:
     pid = os.fork()
     if not pid:
@@ -261,7 +261,7 @@ holder.start()
 locked.wait()
 pid = os.fork()
 if not pid:
-    signal.alarm(20)
+    signal.alarm(100)
     assert SocketStatusService.get_socket_info_summary()["total_sockets"] == 0
     os._exit(0)
 assert os.waitpid(pid, 0)[1] == 0
@@ -294,7 +294,7 @@ for thread in threads:
 for _ in range(20):
     pid = os.fork()
     if not pid:
-        signal.alarm(20)
+        signal.alarm(100)
         own = Socket().open()
         wait_until(lambda: recorder().counts == {"call": 1})
         os._exit(0)

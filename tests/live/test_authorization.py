@@ -611,7 +611,7 @@ class TestThread:
             loop = asyncio.new_event_loop()
             task = loop.create_task(decide(scope_of()))
             loop.run_until_complete(asyncio.wait({task}, timeout=0))
-            assert gate.arrived.wait(10)
+            assert gate.arrived.wait(60)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 loop.run_until_complete(task)

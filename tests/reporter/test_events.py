@@ -302,7 +302,7 @@ def test_last_events_are_told_with_the_goodbye(told):
         another.leave()
         third.end()
         stopping.start()
-        assert reporter.sender.ending.wait(10)
+        assert reporter.sender.ending.wait(60)
     stopping.join(10)
     causes = [closed["cause"] for _, closed in told[3:]]
     assert causes == ["worker_stopped", "client_closed", "app_returned"]
@@ -379,7 +379,7 @@ def test_receiver_that_hangs_delays_neither_a_socket_nor_a_report(connect):
 
     connect(socket_opened, receiver)
     held = [Socket().open()]
-    assert entered.wait(10)
+    assert entered.wait(60)
     held += [Socket().open() for _ in range(20)]
     wait_until(lambda: recorder().counts == {"call": 21})
     for socket in held:
@@ -404,7 +404,7 @@ def test_slow_receiver_loses_the_oldest_events_with_one_warning(
     connect(socket_opened, receiver)
     thread = EventThread()
     thread.send("w", [event(0)])
-    assert entered.wait(10)
+    assert entered.wait(60)
     for number in range(1, 101):
         thread.send("w", [event(number)])
     go_on.set()
@@ -417,7 +417,7 @@ def test_slow_receiver_loses_the_oldest_events_with_one_warning(
     entered.clear()
     go_on.clear()
     thread.send("w", [event(0)])
-    assert entered.wait(10)
+    assert entered.wait(60)
     thread.send("w", [event(number) for number in range(20)])
     go_on.set()
     wait_until(lambda: len(heard) == 22)

@@ -63,7 +63,7 @@ def blocked() -> Iterator[Blocked]:
 
 def answered(executor: ThreadPoolExecutor) -> None:
     """Wait until the thread has run what was submitted so far."""
-    executor.submit(lambda: None).result(10)
+    executor.submit(lambda: None).result(60)
 
 
 def test_thread_that_does_not_exist_is_not_started(executor, probe):
@@ -87,7 +87,7 @@ def test_wait_is_the_age_of_the_one_probe(executor, probe, clock, blocked):
     probe.look(SLOW)
     answered(executor)
     executor.submit(blocked.sleep_until_released)
-    blocked.began.wait(10)
+    blocked.began.wait(60)
     probe.look(SLOW)
     for _ in range(5):
         executor.submit(int)
@@ -115,7 +115,7 @@ def test_slow_call_is_logged_once_for_each_episode(
     for episode in (1, 2):
         call = Blocked()
         executor.submit(call.sleep_until_released)
-        call.began.wait(10)
+        call.began.wait(60)
         for _ in range(4):
             probe.look(SLOW)
             clock.advance(0.6)
@@ -234,8 +234,8 @@ def test_frame_of_the_project_is_not_kept(executor, blocked):
         blocked.sleep_until_released()
 
     call = executor.submit(run)
-    blocked.began.wait(10)
+    blocked.began.wait(60)
     running_in(next(iter(executor._threads)))
     blocked.may_end.set()
-    call.result(10)
+    call.result(60)
     wait_until(lambda: references[0]() is None)

@@ -633,7 +633,7 @@ def test_reader_does_not_wait_longer_than_it_wants_to(hand):
     recorder().before = hang
     other = threading.Thread(target=hand.flush)
     other.start()
-    assert entered.wait(10)
+    assert entered.wait(60)
     assert not hand.flush(0.01)
     assert hand.own_snapshot(0.01) is None
     go_on.set()
@@ -723,7 +723,7 @@ def test_backend_that_hangs_holds_up_no_socket():
 
     recorder().before = hang
     held = [Socket().open()]
-    assert entered.wait(10)
+    assert entered.wait(60)
     began = time.process_time()
     for number in range(10_000):
         Socket(user=str(number)).open().label(room=number).close()
@@ -746,7 +746,7 @@ def test_end_does_not_wait_for_a_backend_that_hangs():
 
     recorder().before = hang
     held = Socket().open()
-    assert entered.wait(10)
+    assert entered.wait(60)
     began = time.monotonic()
     assert not reporter.stop()
     assert time.monotonic() - began < 5
@@ -952,7 +952,7 @@ def hang(report):
 
 recorder().before = hang
 held = Socket().open()
-assert entered.wait(10)
+assert entered.wait(60)
 print(time.monotonic())
 """
     began = float(run_python(script, tmp_path / "log"))

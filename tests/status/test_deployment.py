@@ -16,7 +16,7 @@ from tests.support.scripted_backend import (
     scripted,
 )
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ pytestmark = pytest.mark.python
 CACHE_SECONDS = 10.0
 HEARTBEAT_SECONDS = 1.0
 STALE_SECONDS = 100.0
-SECONDS = 10.0
+SECONDS = 60.0
 #: Longer than a test may take: a test that waits for it fails.
 FOREVER = 3600.0
 

@@ -23,7 +23,7 @@ CONNECT = {"type": "websocket.connect"}
 ACCEPT = {"type": "websocket.accept"}
 CLOSE = {"type": "websocket.close"}
 
-DEADLINE_SECONDS = 10.0
+DEADLINE_SECONDS = 60.0
 
 
 def text(content: str) -> dict[str, Any]:

@@ -173,7 +173,7 @@ def run_python(script: str, log: Path) -> str:
         start_new_session=True,
     )
     try:
-        output, complaint = process.communicate(timeout=60)
+        output, complaint = process.communicate(timeout=180)
     except subprocess.TimeoutExpired:
         # And the children that it waits for.
         os.killpg(process.pid, signal.SIGKILL)

@@ -23,7 +23,7 @@ from django.core.management import call_command
 
 from tests.support.source import ROOT
 
-SECONDS = 30.0
+SECONDS = 90.0
 
 START = """
 import json, os, sys
@@ -108,7 +108,7 @@ def run(*words: str, **environment: str) -> Done:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     return Done(done.returncode, done.stdout, done.stderr)
 
@@ -121,7 +121,7 @@ def run_each(command_lines: Sequence[Sequence[str]]) -> list[Done]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=180,
     )
     return [Done(*it) for it in json.loads(done.stdout)]
 

@@ -28,7 +28,7 @@ from tests.support.scripted_backend import SCRIPTED, scripted
 
 pytestmark = pytest.mark.python
 
-SECONDS = 10.0
+SECONDS = 60.0
 #: How long a thread that is not waited for has to be late.
 LATE_SECONDS = 0.2
 

@@ -102,7 +102,7 @@ def test_child_of_a_fork_does_not_wait_for_a_thread_of_its_parent():
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert held.wait(10)
+    assert held.wait(60)
     try:
         context = multiprocessing.get_context("fork")
         queue = context.SimpleQueue()

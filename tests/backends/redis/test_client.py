@@ -345,7 +345,7 @@ def test_threads_that_come_first_share_a_client(make_redis, monkeypatch):
 
     def connect_together(*arguments):
         made = connect(*arguments)
-        both.wait(10)
+        both.wait(60)
         return made
 
     monkeypatch.setattr(redis_client, "connect", connect_together)

@@ -28,7 +28,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-SECONDS = 20.0
+SECONDS = 60.0
 POLL_SECONDS = 0.005
 
 VARIABLE = "SOCKET_STATUS_TEST_REDIS_SERVER"
