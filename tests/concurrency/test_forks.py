@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from django_socket_status.concurrency import forks
-from tests.support.recorder import WAITING, calls_in, run_python
+from tests.support.recorder import PATIENCE, WAITING, calls_in, run_python
 
 pytestmark = [
     pytest.mark.python,
@@ -246,9 +246,6 @@ assert registry.is_dirty
 def test_fork_during_the_first_read(tmp_path):
     """A process that only asks has no reporter."""
     script = """
-from django_socket_status.services import SocketStatusService
-from django_socket_status.status.reader import status_reader
-
 locked, go_on = threading.Event(), threading.Event()
 
 def hold():
@@ -268,13 +265,11 @@ assert os.waitpid(pid, 0)[1] == 0
 go_on.set()
 holder.join()
 """
-    run_python(script, tmp_path / "log")
+    run_python(PATIENCE + script, tmp_path / "log")
 
 
 def test_forks_while_sockets_open_and_others_ask(tmp_path):
     script = """
-from django_socket_status.services import SocketStatusService
-
 sys.setswitchinterval(1e-5)
 ended = threading.Event()
 
@@ -303,4 +298,4 @@ ended.set()
 for thread in threads:
     thread.join()
 """
-    run_python(script, tmp_path / "log")
+    run_python(PATIENCE + script, tmp_path / "log")

@@ -24,6 +24,7 @@ from django_socket_status.reporter.worker import this_worker
 from django_socket_status.testing import Clock, isolated_socket_status
 from tests.support.asgi_driver import Socket, begin_heartbeat, wait_until
 from tests.support.recorder import (
+    PATIENCE,
     RECORDER,
     WAITING,
     Recorder,
@@ -871,7 +872,7 @@ Socket()
 assert threading.active_count() == 1
 assert SocketStatusService.get_socket_info_summary()["total_sockets"] == 0
 """
-    run_python(script, tmp_path / "log")
+    run_python(PATIENCE + script, tmp_path / "log")
     assert calls_in(tmp_path / "log") == []
 
 

@@ -127,6 +127,13 @@ from tests.support.asgi_driver import scope_of, wait_until
 from tests.support.recorder import recorder
 """
 
+#: For scripts that ask: on a busy machine an answer may take longer than a second.
+PATIENCE = """
+from django_socket_status.services import SocketStatusService
+from django_socket_status.status.reader import status_reader
+status_reader.read_seconds = 60.0
+"""
+
 
 #: A connection that is open, and an application that waits for ever: nobody cancels
 #: it, and nobody closes its loop.
