@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 from django_socket_status.endings import Cause, EndedBy
 from django_socket_status.registry.lifecycle import Ending, RawEnding
 
-__all__ = ["Causes"]
+__all__ = ["Causes", "is_restart"]
 
 NORMAL_CLOSURE = 1000
 NO_STATUS_RECEIVED = 1005
@@ -61,7 +61,7 @@ class Causes:
 
     def notice(self, endings: Iterable[RawEnding]) -> None:
         """Look at all ends that a drain found, before it decides the first one."""
-        restarts = [ending[1] for ending in endings if _is_restart(ending)]
+        restarts = [ending[1] for ending in endings if is_restart(ending)]
         if restarts:
             instants = sorted([self._last_restart, *restarts])
             self._together = {
@@ -96,20 +96,20 @@ class Causes:
 
     def cause_of(self, ending: RawEnding) -> Cause:
         """Return the cause of an end, as it is known now."""
-        if _is_restart(ending):
+        if is_restart(ending):
             is_stop = self.stopping or ending[1] in self._together
             return "worker_stopped" if is_stop else "client_closed"
         cause = "client_lost" if _is_lost(ending) else _CAUSES[ending[0]]
         return "worker_stopped" if self.stopping and cause in _OF_A_STOP else cause
 
 
-def _is_restart(ending: RawEnding) -> bool:
+def is_restart(ending: RawEnding | None) -> bool:
     """Return whether a connection ended with 1012, unless by a frame of its client.
 
     A server says 1012 if it stops, and a client may send it, too. Uvicorn adds a reason
     to what a client sent, and none to its own. Other servers never give a reason.
     """
-    by, _, message = ending
+    by, _, message = ending or (None, None, None)
     return (
         by == "client"
         and _is_mapping(message)

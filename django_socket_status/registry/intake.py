@@ -26,7 +26,7 @@ from django_socket_status.registry.ends import (
     plain_end,
 )
 from django_socket_status.registry.leaving import Departures
-from django_socket_status.registry.lifecycle import REJECTED, LiveConnection
+from django_socket_status.registry.lifecycle import REJECTED, LiveConnection, RawEnding
 
 __all__ = ["NOTE_LIMIT", "Intake", "Note"]
 
@@ -88,6 +88,14 @@ class Intake:
     def has_changes(self) -> bool:
         """Whether the next drain has something to count or to uncount."""
         return bool(self.fresh or self.ended or self.altered or self.ends)
+
+    @property
+    def last_ending(self) -> RawEnding | None:
+        """How the last connection ended whose end no drain has taken."""
+        try:
+            return End.of(self.ends[-1]).ending
+        except IndexError:
+            return None
 
     def refusing(self, connection: LiveConnection) -> None:
         """Add a connection whose handshake is about to end without an accept. O(1).

@@ -24,6 +24,7 @@ from django_socket_status import backends
 from django_socket_status.concurrency.forks import after_fork
 from django_socket_status.conf import get_settings
 from django_socket_status.records import Snapshot
+from django_socket_status.registry.causes import is_restart
 from django_socket_status.registry.registry import Registry, registry
 from django_socket_status.reporter.sender import NEVER, Sender
 
@@ -31,6 +32,10 @@ __all__ = ["Reporter", "reporter"]
 
 #: The longest that the end of the process waits for the goodbye.
 GOODBYE_SECONDS = 1.0
+#: How often a thread that waits for more changes looks whether the server stops.
+LOOK_SECONDS = 0.02
+#: How long it then waits for the other connections to end.
+STOP_SECONDS = 0.04
 
 
 class Reporter:
@@ -166,10 +171,25 @@ class Reporter:
         """Wait for a change or the next heartbeat, then a moment for more changes."""
         with contextlib.suppress(queue.Empty):
             signal.get(timeout=self.sender.seconds_to_heartbeat())
-            self.sender.ending.wait(get_settings().report_interval_seconds)
+            self._wait_for_more(get_settings().report_interval_seconds)
         # One report answers all signals so far. No other thread reads this queue.
         while not signal.empty():
             signal.get_nowait()
+
+    def _wait_for_more(self, seconds: float) -> None:
+        """Wait, but not where the server seems to stop.
+
+        Uvicorn ends itself with the signal a tenth of a second after it began to close
+        its connections.
+        """
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            if is_restart(self.intake.last_ending):
+                # The cause of one is known when the others have ended, too.
+                self.sender.ending.wait(min(left, STOP_SECONDS))
+                return
+            if self.sender.ending.wait(min(left, LOOK_SECONDS)):
+                return
 
     def _beat(self) -> None:
         now = self._clock()

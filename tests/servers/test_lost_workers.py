@@ -99,3 +99,25 @@ def test_killed_process_has_lost_its_connections_and_a_frozen_one_takes_them_bac
         assert totals.since == since
         # Each of the frozen process counts as opened once more.
         assert totals.opened == {name: 4 * number for name, number in HELD.items()}
+
+
+def test_uvicorn_that_ends_itself_reports_its_ends_in_time(serve, tmp_path):
+    """It runs no exit handlers, and a report may have to wait for four seconds."""
+    slow = {"REPORT_INTERVAL_SECONDS": 4.0, "HEARTBEAT_SECONDS": 4.0}
+    shared = {"OPTIONS": {"path": str(tmp_path / "status")}}
+    witness, victim = (
+        serve("uvicorn-sansio", socket_status={**shared, **more}) for more in ({}, slow)
+    )
+    with witness.reader(CACHE_SECONDS=0.0) as status, ExitStack() as stack:
+        opened(stack, witness, "witness")
+        opened(stack, victim, "victim")
+        wait_until(lambda: status.get_connections().total == 2 * HELD.total())
+        # It waits for its applications, and so for this one: a busy machine has time.
+        stack.enter_context(victim.open_raw("async/busy/")).say("sleep 2")
+        victim.terminate()
+        wait_for(
+            status,
+            "victim",
+            lambda known: all_ended(known, "worker_stopped", 1012),
+            site=witness,
+        )
