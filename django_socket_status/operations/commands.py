@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django_socket_status.activity.stored import Command, CommandState
 from django_socket_status.backends.base import BaseBackend
@@ -20,13 +20,21 @@ from django_socket_status.operations.commanding import (
     give,
     outcomes_in,
 )
+from django_socket_status.records import Worker
 from django_socket_status.reporter.thread import reporter
 from django_socket_status.reporter.worker import this_worker
 from django_socket_status.status.kept import kept
 from django_socket_status.status.reader import status_reader
 from django_socket_status.validation import valid_snapshot
 
-__all__ = ["aget_command", "astop_command", "get_command", "stop_command"]
+__all__ = [
+    "aget_command",
+    "astop_command",
+    "expected_by",
+    "get_command",
+    "result_of_state",
+    "stop_command",
+]
 
 #: A stop must reach workers for as long as they may close by a rate.
 STOP_SECONDS = 60.0 + DELIVERY_SECONDS
@@ -97,35 +105,52 @@ def _question(command_id: str) -> Callable[[BaseBackend], DisconnectResult | Non
 
 
 def _result(backend: BaseBackend, state: CommandState) -> DisconnectResult | None:
-    command = state.command
     try:
-        order = order_of(command.text)
+        order = order_of(state.command.text)
     except BackendError:
         # Of another version.
         return None
     if not isinstance(order, DisconnectOrder):
         return None
+    workers = [it.worker for it in valid_snapshot(backend.read()).workers]
+    return result_of_state(state, order, workers)
+
+
+def result_of_state(
+    state: CommandState, order: DisconnectOrder, workers: Sequence[Worker]
+) -> DisconnectResult:
+    """Return what has become of a command by now.
+
+    Args:
+        state: What the backend has of the command.
+        order: What the command says.
+        workers: The workers that report now.
+    """
     outcomes = dict(outcomes_in(state.results))
-    own = reporter.sender.orders.outcome(command.command_id)
+    own = reporter.sender.orders.outcome(state.command.command_id)
     if own is not None:
         outcomes[this_worker().worker_id] = own
-    workers = [it.worker for it in valid_snapshot(backend.read()).workers]
-    # Those that started later answer as well, while the command has not expired.
-    until = state.given_at + command.expires_seconds
-    silent = [
-        it.worker_id
-        for it in workers
-        if it.worker_id not in outcomes
-        and order.selector.may_mean(it.worker_id)
-        and it.started_at.timestamp() < until
-    ]
+    silent = [it for it in expected_by(state, order, workers) if it not in outcomes]
     gone = outcomes.keys() - {it.worker_id for it in workers}
     return result_of(
-        command.command_id,
+        state.command.command_id,
         outcomes,
         lost=dict.fromkeys([*silent, *gone]),
         dry_run=order.dry_run,
     )
+
+
+def expected_by(
+    state: CommandState, order: DisconnectOrder, workers: Sequence[Worker]
+) -> Sequence[str]:
+    """Return the ids of the workers that have to answer a command."""
+    # Those that started later answer as well, while the command has not expired.
+    until = state.given_at + state.command.expires_seconds
+    return [
+        it.worker_id
+        for it in workers
+        if order.selector.may_mean(it.worker_id) and it.started_at.timestamp() < until
+    ]
 
 
 def _verify(command_id: object) -> None:
