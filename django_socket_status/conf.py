@@ -81,6 +81,8 @@ class Settings:
     #: Seconds that a call waits for the one thread of ``sync_to_async`` before the
     #: worker logs what it runs.
     slow_seconds: float = seconds(1.0, 0.05, 3600.0)
+    #: Seconds that a call waits for that thread before the host is not ready; 0 never.
+    ready_seconds: float = seconds(0.0, 0.0, 3600.0)
     #: Who may read the summary: ``"public"``, ``"authenticated"``, ``"staff"`` or
     #: the dotted path of a callable that takes the request and returns a bool.
     summary_access: str = PUBLIC

@@ -9,6 +9,7 @@ from django.urls import path
 
 from django_socket_status.views.activity import closed, history, rejected, totals
 from django_socket_status.views.api import connections, summary, workers
+from django_socket_status.views.health import health, live, ready
 
 __all__ = ["urlpatterns"]
 
@@ -22,4 +23,7 @@ urlpatterns = [
     path("rejected/", rejected, name="rejected"),
     path("totals/", totals, name="totals"),
     path("history/", history, name="history"),
+    path("health/", health, name="health"),
+    path("health/live/", live, name="live"),
+    path("health/ready/", ready, name="ready"),
 ]

@@ -88,6 +88,7 @@ def test_each_key_is_read_as_it_is_given(settings):
         "STALE_SECONDS": 0,
         "RELEASE": "v7",
         "SLOW_SECONDS": 2,
+        "READY_SECONDS": 3,
         "SUMMARY_ACCESS": "staff",
         "TYPES": {"ws/": "any"},
         "ENDPOINTS": {"any": "/ws/?x=<x>"},

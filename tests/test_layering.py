@@ -39,7 +39,7 @@ LAYERS = {
     "what a worker is ordered to do": {"control"},
     "what the backend is told": {"reporter"},
     "observing one socket, and reading all reports": {"status", "tracking"},
-    "giving commands": {"operations"},
+    "giving commands, and judging": {"health", "operations"},
     "entry points and the Python API": {
         "consumers",
         "labels",
@@ -68,6 +68,7 @@ LAYERS = {
 #: Where each package that is not always there, or is the host's, may be imported.
 PLACES = {
     "channels": {"consumers"},
+    "health_check": {"contrib.health_check"},
     "redis": {"backends.redis.driver"},
     "msgpack": {"backends.redis.codec"},
 }

@@ -42,6 +42,8 @@ IMPORTS = {
         "SocketStatusError",
         "StatusUnavailableError",
     ],
+    "contrib.health_check": ["SocketStatus"],
+    "health": ["liveness"],
     "labels": ["update_labels"],
     "middleware": ["SocketStatusMiddleware"],
     "records": [

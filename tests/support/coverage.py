@@ -56,6 +56,7 @@ COVERED_BY: dict[str, str] = {
     "endpoints.found": "endpoints/test_discovery.py",
     "endpoints.loaded": "endpoints/test_catalog.py",
     "endpoints.resolver": "reporter/test_describe.py",
+    "health.answers": "health/test_judging.py",
     "labels": "tracking/test_labels.py",
     "live.handshake": "live/test_authorization.py",
     "registry.changes": "registry/test_registry.py",

@@ -6,10 +6,11 @@ import os
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 from django.core.asgi import get_asgi_application
-from django.urls import path
+from django.urls import path, re_path
 
 http = get_asgi_application()
 
+from django_socket_status.health import liveness  # noqa: E402
 from django_socket_status.middleware import SocketStatusMiddleware  # noqa: E402
 from django_socket_status.routing import websocket_urlpatterns  # noqa: E402
 from django_socket_status.status.reader import status_reader  # noqa: E402
@@ -29,7 +30,7 @@ if seconds := os.environ.get("PROJECT_READ_SECONDS"):
 
 application = ProtocolTypeRouter(
     {
-        "http": http,
+        "http": URLRouter([path("live-before-django/", liveness), re_path("", http)]),
         "websocket": URLRouter(
             [
                 *websocket_urlpatterns,

@@ -1,0 +1,1 @@
+"""Integrations with other packages, each with an extra of the same purpose."""
