@@ -1,4 +1,4 @@
-"""The URLs of the JSON views.
+"""The URLs of the JSON views and of the metrics.
 
 Include them: ``path("socket-status/", include("django_socket_status.urls"))``.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from django_socket_status.contrib.prometheus.views import metrics, worker_metrics
 from django_socket_status.views.activity import closed, history, rejected, totals
 from django_socket_status.views.api import connections, summary, workers
 
@@ -22,4 +23,6 @@ urlpatterns = [
     path("rejected/", rejected, name="rejected"),
     path("totals/", totals, name="totals"),
     path("history/", history, name="history"),
+    path("metrics/", metrics, name="metrics"),
+    path("metrics/worker/", worker_metrics, name="worker_metrics"),
 ]

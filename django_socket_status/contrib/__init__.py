@@ -1,0 +1,1 @@
+"""Integrations with other products: each has an extra of its name."""
