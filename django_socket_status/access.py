@@ -15,6 +15,7 @@ from django_socket_status.conf import AUTHENTICATED, PUBLIC, STAFF, get_settings
 
 __all__ = [
     "AUTHENTICATED",
+    "METRICS_ACCESS",
     "PUBLIC",
     "STAFF",
     "is_allowed",
@@ -26,16 +27,25 @@ __all__ = [
 
 Rule = Callable[[HttpRequest], Awaitable[bool] | bool]
 
-RULE = "'public', 'authenticated', 'staff' or the dotted path of a function"
+SUMMARY_ACCESS, METRICS_ACCESS = "SUMMARY_ACCESS", "METRICS_ACCESS"
+#: What the value of each key must be.
+RULES = {
+    SUMMARY_ACCESS: "'public', 'authenticated', 'staff' or the dotted path of a "
+    "function",
+    METRICS_ACCESS: "'token', 'staff', 'public' or the dotted path of a function",
+}
 
 
-async def is_allowed(request: HttpRequest, access: str | None = None) -> bool:
+async def is_allowed(
+    request: HttpRequest, access: str | None = None, setting: str = SUMMARY_ACCESS
+) -> bool:
     """Return whether a request may read what ``access`` guards.
 
     Args:
         request: The request. Its user is evaluated only if the rule needs it.
         access: ``"public"``, ``"authenticated"``, ``"staff"`` or the dotted path of a
             callable; ``SUMMARY_ACCESS`` if it is not given.
+        setting: The key that ``access`` is the value of, for the message of an error.
 
     Raises:
         ImproperlyConfigured: the callable cannot be imported or called.
@@ -46,12 +56,14 @@ async def is_allowed(request: HttpRequest, access: str | None = None) -> bool:
     if access in (AUTHENTICATED, STAFF):
         return _is_user_allowed(await user_of(request), access)
     try:
-        return bool(await _judge(load_rule(access), request))
+        return bool(await _judge(load_rule(access, setting), request))
     except PermissionDenied:
         return False
 
 
-def is_allowed_now(request: HttpRequest, access: str | None = None) -> bool:
+def is_allowed_now(
+    request: HttpRequest, access: str | None = None, setting: str = SUMMARY_ACCESS
+) -> bool:
     """Return whether a request may read, as :func:`is_allowed`, with no event loop.
 
     A rule of the project that is asynchronous is run as Django runs an asynchronous
@@ -63,7 +75,7 @@ def is_allowed_now(request: HttpRequest, access: str | None = None) -> bool:
     if access in (AUTHENTICATED, STAFF):
         return _is_user_allowed(user_of_now(request), access)
     try:
-        return bool(_judge_now(load_rule(access), request))
+        return bool(_judge_now(load_rule(access, setting), request))
     except PermissionDenied:
         return False
 
@@ -103,22 +115,22 @@ def _looked_up(request: HttpRequest) -> Any:
     return user
 
 
-def load_rule(dotted_path: str) -> Rule:
-    """Return the project's rule.
+def load_rule(dotted_path: str, setting: str = SUMMARY_ACCESS) -> Rule:
+    """Return the project's rule, the value of the key ``setting``.
 
     Raises:
         ImproperlyConfigured: it cannot be imported or called.
     """
-    setting = f"SOCKET_STATUS['SUMMARY_ACCESS'] must be {RULE}"
+    must_be = f"SOCKET_STATUS['{setting}'] must be {RULES[setting]}"
     try:
         rule = import_string(dotted_path)
     except ImportError as error:
         raise ImproperlyConfigured(
-            f"{setting}; {dotted_path!r} cannot be imported: {error}"
+            f"{must_be}; {dotted_path!r} cannot be imported: {error}"
         ) from error
     # Calling a class returns an object, which is true, so it would allow everyone.
     if isinstance(rule, type) or not callable(rule):
-        raise ImproperlyConfigured(f"{setting}; {dotted_path!r} is none.")
+        raise ImproperlyConfigured(f"{must_be}; {dotted_path!r} is none.")
     return rule  # type: ignore[no-any-return]
 
 

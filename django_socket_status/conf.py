@@ -24,6 +24,8 @@ SETTING = "SOCKET_STATUS"
 SQLITE_BACKEND = "django_socket_status.backends.sqlite.SqliteBackend"
 
 PUBLIC, AUTHENTICATED, STAFF = "public", "authenticated", "staff"
+#: The ``METRICS_ACCESS`` that admits requests with ``METRICS_TOKEN``.
+TOKEN = "token"  # noqa: S105 - the name of a rule
 #: The ``SUMMARY_ACCESS`` that denies everyone, if the project's value is wrong.
 DENY_ALL = ""
 
@@ -86,6 +88,11 @@ class Settings:
     #: Who may read the summary: ``"public"``, ``"authenticated"``, ``"staff"`` or
     #: the dotted path of a callable that takes the request and returns a bool.
     summary_access: str = PUBLIC
+    #: Who may read the metrics: ``"token"``, ``"staff"``, ``"public"`` or the dotted
+    #: path of a callable that takes the request and returns a bool. Without it, no one.
+    metrics_access: str = ""
+    #: The bearer token of ``METRICS_ACCESS = "token"``: at least 16 characters.
+    metrics_token: str = dataclasses.field(default="", repr=False)
     #: Types of consumers or routes, by dotted path of the class or by route pattern.
     types: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: What ``ws_endpoints`` shows for a type, when the route does not say it all.

@@ -1,4 +1,4 @@
-"""The URLs of the JSON views.
+"""The URLs of the JSON views and of the metrics.
 
 Include them: ``path("socket-status/", include("django_socket_status.urls"))``.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from django_socket_status.contrib.prometheus.views import metrics, worker_metrics
 from django_socket_status.views.activity import closed, history, rejected, totals
 from django_socket_status.views.api import connections, summary, workers
 from django_socket_status.views.health import health, live, ready
@@ -26,4 +27,6 @@ urlpatterns = [
     path("health/", health, name="health"),
     path("health/live/", live, name="live"),
     path("health/ready/", ready, name="ready"),
+    path("metrics/", metrics, name="metrics"),
+    path("metrics/worker/", worker_metrics, name="worker_metrics"),
 ]

@@ -90,6 +90,8 @@ def test_each_key_is_read_as_it_is_given(settings):
         "SLOW_SECONDS": 2,
         "READY_SECONDS": 3,
         "SUMMARY_ACCESS": "staff",
+        "METRICS_ACCESS": "token",
+        "METRICS_TOKEN": "secret",
         "TYPES": {"ws/": "any"},
         "ENDPOINTS": {"any": "/ws/?x=<x>"},
         "CLOSED_LIMIT": 7,

@@ -71,6 +71,10 @@ PLACES = {
     "health_check": {"contrib.health_check"},
     "redis": {"backends.redis.driver"},
     "msgpack": {"backends.redis.codec"},
+    "prometheus_client": {
+        "contrib.prometheus.exposition",
+        "contrib.prometheus.families",
+    },
 }
 
 #: The most modules in one folder, and lines in one module.
@@ -131,7 +135,7 @@ def test_core_imports_without_the_optional_packages():
     """Also where they are installed: nothing may reach for them."""
     script = """
 import sys
-for name in ("redis", "msgpack"):
+for name in ("redis", "msgpack", "prometheus_client"):
     sys.modules[name] = None
 import django
 django.setup()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import bisect
 import dataclasses
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django_socket_status.exceptions import BackendError
@@ -117,8 +117,22 @@ class Totals:
     """Closed connections by close code (RFC 6455, section 7.4)."""
     durations: Histogram = dataclasses.field(default_factory=_durations)
     """How long closed connections were open."""
+    durations_by_type: dict[str, Histogram] = dataclasses.field(default_factory=dict)
+    """The same by type: :meth:`add_durations` adds to both."""
     accepts: Histogram = dataclasses.field(default_factory=_accepts)
     """The time from the handshake to the accept, of accepted connections."""
+    report_failures: int = 0
+    """Reports that the backend did not take."""
+
+    def add_durations(self, kind: str, seconds: Sequence[float]) -> None:
+        """Count how long connections of a type were open."""
+        self.durations.add(seconds)
+        self.durations_by_type.setdefault(kind, _durations()).add(seconds)
+
+    def include_durations(self, kind: str, other: Histogram) -> None:
+        """Add a histogram of how long connections of a type were open."""
+        self.durations.include(other)
+        _include_histograms(self.durations_by_type, {kind: other}, 1)
 
     def include(self, other: Totals, sign: int = 1) -> None:
         """Add other totals, or subtract earlier ones of the same worker."""
@@ -127,7 +141,9 @@ class Totals:
         _include_nested(self.rejected, other.rejected, sign)
         _include(self.codes, other.codes, sign)
         self.durations.include(other.durations, sign)
+        _include_histograms(self.durations_by_type, other.durations_by_type, sign)
         self.accepts.include(other.accepts, sign)
+        self.report_failures += sign * other.report_failures
 
     def copy(self) -> Totals:
         """Return totals of the same numbers that change on their own. O(types)."""
@@ -137,7 +153,11 @@ class Totals:
             rejected={kind: dict(it) for kind, it in self.rejected.items()},
             codes=dict(self.codes),
             durations=self.durations.copy(),
+            durations_by_type={
+                kind: it.copy() for kind, it in self.durations_by_type.items()
+            },
             accepts=self.accepts.copy(),
+            report_failures=self.report_failures,
         )
 
     def open(self) -> dict[str, int]:
@@ -166,8 +186,12 @@ class Totals:
             "closed": self.closed,
             "rejected": self.rejected,
             "codes": self.codes,
-            "durations": [self.durations.sum_seconds, *self.durations.buckets],
-            "accepts": [self.accepts.sum_seconds, *self.accepts.buckets],
+            "durations": _stored(self.durations),
+            "durations_by_type": {
+                kind: _stored(it) for kind, it in self.durations_by_type.items()
+            },
+            "accepts": _stored(self.accepts),
+            "report_failures": self.report_failures,
         }
         return json.dumps(body, separators=(",", ":"))
 
@@ -175,7 +199,8 @@ class Totals:
     def from_text(cls, text: str) -> Totals:
         """Return the totals of a text; an empty one is nothing.
 
-        Fields that a newer version has added are ignored.
+        Fields that a newer version has added are ignored. An older version wrote no
+        ``durations_by_type``: its durations are those of :data:`OTHER`.
 
         Raises:
             BackendError: the text is damaged.
@@ -184,13 +209,16 @@ class Totals:
             return cls()
         try:
             body = json.loads(text)
+            by_type = body.get("durations_by_type", {OTHER: body["durations"]})
             return cls(
                 opened=_counts(body["opened"]),
                 closed={key: _counts(it) for key, it in body["closed"].items()},
                 rejected={key: _counts(it) for key, it in body["rejected"].items()},
                 codes=_counts(body["codes"]),
                 durations=_histogram(body["durations"], DURATION_BOUNDS),
+                durations_by_type=_histograms(by_type, DURATION_BOUNDS),
                 accepts=_histogram(body["accepts"], ACCEPT_BOUNDS),
+                report_failures=_count(body.get("report_failures", 0)),
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             msg = "The backend returned damaged data: the totals."
@@ -214,6 +242,31 @@ def _include_nested(
         _include(inner, numbers, sign)
         if not inner:
             del mine[name]
+
+
+def _include_histograms(
+    mine: dict[str, Histogram], its: Mapping[str, Histogram], sign: int
+) -> None:
+    for name, histogram in its.items():
+        total = mine.setdefault(name, Histogram(histogram.bounds))
+        total.include(histogram, sign)
+        if not total.count:
+            del mine[name]
+
+
+def _stored(histogram: Histogram) -> list[float]:
+    return [histogram.sum_seconds, *histogram.buckets]
+
+
+def _count(value: Any) -> int:
+    return _counts({"": value})[""]
+
+
+def _histograms(value: Any, bounds: tuple[float, ...]) -> dict[str, Histogram]:
+    if len(value) > _MAX_NAMES:
+        raise ValueError
+    found = {name: _histogram(it, bounds) for name, it in value.items()}
+    return {name: it for name, it in found.items() if it.count}
 
 
 def _counts(value: Any) -> dict[str, int]:

@@ -12,6 +12,7 @@ from django_socket_status.checks.application import check_application
 from django_socket_status.checks.backend import check_backend
 from django_socket_status.checks.consumers import check_consumers
 from django_socket_status.checks.deployment import check_deployment
+from django_socket_status.checks.metrics import check_metrics
 from django_socket_status.checks.settings import check_settings
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "check_backend",
     "check_consumers",
     "check_deployment",
+    "check_metrics",
     "check_settings",
 ]
 
@@ -33,6 +35,7 @@ CHECKS = (
     check_settings,
     check_backend,
     check_access,
+    check_metrics,
     check_application,
     check_consumers,
 )

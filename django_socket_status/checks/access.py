@@ -20,7 +20,7 @@ from django_socket_status.conf import (
     get_settings,
 )
 
-__all__ = ["check_access"]
+__all__ = ["check_access", "is_text_given", "missing_authentication"]
 
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
@@ -28,10 +28,10 @@ AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 def check_access(**kwargs: Any) -> list[CheckMessage]:
     """Judge ``SUMMARY_ACCESS``."""
     access = get_settings().summary_access
-    if access == PUBLIC or not _is_text_given("SUMMARY_ACCESS"):
+    if access == PUBLIC or not is_text_given("SUMMARY_ACCESS"):
         return []
     if access in (AUTHENTICATED, STAFF):
-        return list(_missing_authentication(access))
+        return list(missing_authentication("SUMMARY_ACCESS", access))
     try:
         load_rule(access)
     except Exception as error:  # noqa: BLE001 - any code of the project's runs here
@@ -53,10 +53,11 @@ def _suggested_access(given: str) -> str:
     return f"Did you mean {near[0]!r}? " if near else ""
 
 
-def _missing_authentication(access: str) -> Iterator[CheckMessage]:
+def missing_authentication(key: str, access: str) -> Iterator[CheckMessage]:
+    """Judge whether requests have the user that the access of a key needs."""
     if not any(map(_is_authentication, settings.MIDDLEWARE)):
         yield Warning(
-            f"{SETTING}['SUMMARY_ACCESS'] is {access!r}, which needs "
+            f"{SETTING}[{key!r}] is {access!r}, which needs "
             "AuthenticationMiddleware to set request.user.",
             hint=f"Add {AUTHENTICATION!r} to MIDDLEWARE, or silence this if another "
             "middleware sets request.user.",
@@ -75,7 +76,7 @@ def _is_authentication(dotted_path: str) -> bool:
     return AUTHENTICATION in [f"{it.__module__}.{it.__qualname__}" for it in classes]
 
 
-def _is_text_given(key: str) -> bool:
+def is_text_given(key: str) -> bool:
     """Return whether a key holds text; what else it may hold is judged elsewhere."""
     given = getattr(settings, SETTING, {})
     return isinstance(given, Mapping) and isinstance(given.get(key), str)

@@ -26,6 +26,8 @@ __all__ = ["check_settings"]
 MAX_DEPLOYMENT = 64
 #: Types whose ``repr`` runs no code of the project.
 PRINTABLE = (str, bytes, int, float, type(None))
+#: Keys whose values no message shows.
+SECRET = ("METRICS_TOKEN", "OPTIONS")
 #: Characters of a wrong value that a message shows.
 MAX_SHOWN = 60
 
@@ -205,7 +207,7 @@ def _mistaken(key: str, value: object) -> str:
     if isinstance(value, Mapping) and isinstance(default, Mapping):
         wrong = next((it for it in value if not isinstance(it, str)), None)
         return f"one with the key {_shown(wrong)}"
-    if key == "OPTIONS" or value is None or not isinstance(value, PRINTABLE):
+    if key in SECRET or value is None or not isinstance(value, PRINTABLE):
         return _kind(value)
     return f"{_kind(value)}: {_shown(value)}"
 

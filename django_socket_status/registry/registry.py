@@ -70,6 +70,11 @@ class Registry:
         return self.intake.has_changes or self._draining
 
     @property
+    def is_draining(self) -> bool:
+        """Return whether a drain is running, or an exception interrupted the last."""
+        return self._draining
+
+    @property
     def counts(self) -> dict[str, int]:
         """Return the number of counted connections by type."""
         return self._counts.by_type

@@ -7,6 +7,7 @@ open, so the three agree, also after an exception interrupted a drain.
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -89,6 +90,10 @@ class Tally:
         #: The types that are told apart.
         self._types: set[str] = {OTHER}
         self.entries = EntryList()
+        #: When the totals began to count, in seconds since the epoch.
+        self.began_at = time.time()
+        #: Reports that the backend did not take.
+        self.report_failures = 0
         #: Whether the backend keeps such a list, as far as is known.
         self.lists_ends = True
 
@@ -120,6 +125,7 @@ class Tally:
             if number:
                 opened[kind] = opened.get(kind, 0) + number
         totals.opened = opened
+        totals.report_failures = self.report_failures
         return totals
 
     def add_accepts(self, seconds: Iterable[float]) -> None:
@@ -144,7 +150,8 @@ class Tally:
             kind_of: Returns its type alone.
         """
         totals = self._settled.totals.copy()
-        waits, durations = [], []
+        waits: list[float] = []
+        durations: dict[str, list[float]] = {}
         for end in ends:
             kind = end.key.opened_as if end.key else self.type_of(kind_of(end))
             if end.is_rejected:
@@ -152,12 +159,13 @@ class Tally:
                 continue
             cause, code = causes.outcome(end.ending)
             _add_ending(totals, kind, cause, code, 1)
-            durations.append(end.ending[1] - end.opened_at)
+            durations.setdefault(kind, []).append(end.ending[1] - end.opened_at)
             if end.key is None and isinstance(end.counted_user, float):
                 waits.append(end.opened_at - end.counted_user)
             if self.lists_ends:
                 self.entries.add_closed(end, causes, describe)
-        totals.durations.add(durations)
+        for kind, seconds in durations.items():
+            totals.add_durations(kind, seconds)
         totals.accepts.add(waits)
         self._settled = _Settled(totals, self._batch)
 
@@ -179,7 +187,7 @@ class Tally:
             else:
                 _add_ending(totals, OTHER, *causes.outcome(ending), number)
                 self.entries.closed_left_out += number
-        totals.durations.include(overflowed.durations)
+        totals.include_durations(OTHER, overflowed.durations)
         totals.accepts.include(overflowed.accepts)
         self._settled = self._settled._replace(totals=totals)
 

@@ -250,6 +250,7 @@ class Sender:
 
     def _fail(self, error: Exception) -> None:
         self._owes_all = True
+        self._registry.tally.report_failures += 1
         self._retry_at = self._clock() + get_settings().heartbeat_seconds
         self.note_failure(error)
 

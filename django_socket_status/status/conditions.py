@@ -14,7 +14,7 @@ from django_socket_status.status.reader import status_reader
 from django_socket_status.status.reading import Reading
 from django_socket_status.status.summary import worker_records
 
-__all__ = ["Workers", "aread_workers", "read_workers"]
+__all__ = ["Workers", "aread_workers", "conditions_of", "read_workers"]
 
 
 class Workers(NamedTuple):
@@ -35,7 +35,7 @@ def read_workers() -> Workers:
     began = monotonic()
     reading = status_reader.read()
     try:
-        conditions = status_reader.ask(_conditions, used_seconds=monotonic() - began)
+        conditions = status_reader.ask(conditions_of, used_seconds=monotonic() - began)
     except StatusUnavailableError:
         conditions = {}
     return Workers(reading, worker_records(reading, conditions))
@@ -47,14 +47,14 @@ async def aread_workers() -> Workers:
     reading = await status_reader.aread()
     try:
         conditions = await status_reader.aask(
-            _conditions, used_seconds=monotonic() - began
+            conditions_of, used_seconds=monotonic() - began
         )
     except StatusUnavailableError:
         conditions = {}
     return Workers(reading, worker_records(reading, conditions))
 
 
-def _conditions(backend: BaseBackend) -> Mapping[str, Condition]:
+def conditions_of(backend: BaseBackend) -> Mapping[str, Condition]:
     """Return the conditions by worker id, without those that are damaged."""
     if "conditions" not in backend.keeps:
         return {}

@@ -15,7 +15,13 @@ from django_socket_status.status.kept import kept
 from django_socket_status.status.reader import status_reader
 from django_socket_status.validation import valid_seconds
 
-__all__ = ["TotalsRecord", "aget_totals", "get_totals"]
+__all__ = [
+    "TotalsRecord",
+    "aget_totals",
+    "get_totals",
+    "totals_of",
+    "totals_record",
+]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +43,21 @@ class TotalsRecord:
     durations: Histogram
     """How long closed connections were open, in seconds. Those of a lost worker are not
     known."""
+    durations_by_type: Mapping[str, Histogram]
+    """The same by type. ``other`` includes what older versions counted."""
     accept_seconds: Histogram
     """The time from the handshake to the accept, in seconds."""
+    report_failures: int
+    """Reports of workers that the backend did not take."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON has them."""
         return {
             **as_json(self),
             "durations": self.durations.as_dict(),
+            "durations_by_type": {
+                kind: it.as_dict() for kind, it in self.durations_by_type.items()
+            },
             "accept_seconds": self.accept_seconds.as_dict(),
         }
 
@@ -59,22 +72,32 @@ def get_totals() -> TotalsRecord:
         StatusUnavailableError: they cannot be read now.
         NotKeptError: the backend keeps none.
     """
-    return status_reader.ask(kept("totals", "totals", _read))
+    return status_reader.ask(kept("totals", "totals", totals_of))
 
 
 async def aget_totals() -> TotalsRecord:
     """Return the totals, as :meth:`get_totals`."""
-    return await status_reader.aask(kept("totals", "totals", _read))
+    return await status_reader.aask(kept("totals", "totals", totals_of))
 
 
-def _read(backend: BaseBackend) -> TotalsRecord:
+def totals_of(backend: BaseBackend) -> TotalsRecord:
+    """Return the totals that a backend has.
+
+    Raises:
+        BackendError: they are damaged.
+    """
     stored = backend.read_totals()
-    totals, since = Totals(), None
-    if stored is not None:
-        since = instant(valid_seconds(stored.epoch))
-        totals = Totals.from_text(stored.base)
-        for count in stored.counts:
-            totals.include(Totals.from_text(count.text))
+    if stored is None:
+        return totals_record(Totals(), None)
+    since = instant(valid_seconds(stored.epoch))
+    totals = Totals.from_text(stored.base)
+    for count in stored.counts:
+        totals.include(Totals.from_text(count.text))
+    return totals_record(totals, since)
+
+
+def totals_record(totals: Totals, since: datetime.datetime | None) -> TotalsRecord:
+    """Return the record of totals that count since an instant."""
     return TotalsRecord(
         since=since,
         opened=_sorted(totals.opened),
@@ -82,7 +105,9 @@ def _read(backend: BaseBackend) -> TotalsRecord:
         rejected={kind: _sorted(it) for kind, it in sorted(totals.rejected.items())},
         close_codes=_sorted(totals.codes),
         durations=totals.durations,
+        durations_by_type=dict(sorted(totals.durations_by_type.items())),
         accept_seconds=totals.accepts,
+        report_failures=totals.report_failures,
     )
 
 

@@ -32,9 +32,10 @@ def all_totals(draw: Any) -> Totals:
             st.dictionaries(NAMES, st.dictionaries(NAMES, st.just(2), min_size=1))
         ),
         codes=draw(COUNTS),
+        report_failures=draw(st.integers(0, 3)),
     )
     for seconds in draw(st.lists(st.integers(-5, 10**6), max_size=5)):
-        totals.durations.add([seconds])
+        totals.add_durations(draw(NAMES), [seconds])
         totals.accepts.add([seconds])
     return totals
 
@@ -94,6 +95,29 @@ def test_what_a_newer_version_added_is_ignored():
     assert Totals.from_text(json.dumps(body)) == Totals(opened={"call": 1})
 
 
+def test_durations_are_counted_in_all_and_by_type():
+    totals = Totals()
+    totals.add_durations("call", [0.05, 2])
+    more = Histogram(DURATION_BOUNDS)
+    more.add([2])
+    totals.include_durations("other", more)
+    assert totals.durations.count == 3
+    assert {it: its.count for it, its in totals.durations_by_type.items()} == {
+        "call": 2,
+        "other": 1,
+    }
+
+
+def test_durations_of_an_older_version_are_those_of_no_known_type():
+    totals = Totals()
+    totals.add_durations("call", [2])
+    body = json.loads(totals.to_text())
+    del body["durations_by_type"], body["report_failures"]
+    found = Totals.from_text(json.dumps(body))
+    assert found.durations_by_type == {"other": totals.durations}
+    assert found.report_failures == 0
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -106,6 +130,9 @@ def test_what_a_newer_version_added_is_ignored():
         {"rejected": None},
         {"durations": [0, 1]},
         {"durations": [float("nan"), *[0] * (len(DURATION_BOUNDS) + 1)]},
+        {"durations_by_type": {"call": [0, 1]}},
+        {"durations_by_type": []},
+        {"report_failures": -1},
         {"accepts": [-1, *[0] * (len(ACCEPT_BOUNDS) + 1)]},
         {"accepts": [0, *["0"] * (len(ACCEPT_BOUNDS) + 1)]},
     ],

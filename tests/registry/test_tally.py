@@ -37,7 +37,7 @@ def test_opened_less_closed_is_what_is_open():
     assert totals.closed == {"call": {"server_closed": 1, "client_closed": 1}}
     assert totals.open() == registry.counts == {"call": 2}
     assert totals.codes == {"1000": 2}
-    assert totals.durations.count == 2
+    assert totals.durations.count == totals.durations_by_type["call"].count == 2
     assert totals.accepts.count == 4
 
 

@@ -33,7 +33,9 @@ def totals(
         rejected={},
         close_codes={},
         durations=Histogram(ACCEPT_BOUNDS),
+        durations_by_type={},
         accept_seconds=Histogram(ACCEPT_BOUNDS),
+        report_failures=0,
     )
 
 
