@@ -58,6 +58,7 @@ LAYERS = {
     "what projects mount": {
         "apps",
         "contrib",
+        "pytest_plugin",
         "routing",
         "templatetags",
         "testing",
@@ -67,7 +68,7 @@ LAYERS = {
 
 #: Where each package that is not always there, or is the host's, may be imported.
 PLACES = {
-    "channels": {"consumers"},
+    "channels": {"consumers", "testing.sockets"},
     "health_check": {"contrib.health_check"},
     "redis": {"backends.redis.driver"},
     "msgpack": {"backends.redis.codec"},

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from django_socket_status.activity.stored import (
@@ -21,6 +20,7 @@ from django_socket_status.activity.stored import (
 )
 from django_socket_status.backends.base import ENDPOINTS_SECONDS, BaseBackend
 from django_socket_status.backends.memory_activity import MemoryActivity
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.records import (
     ConnectionPage,
     ConnectionQuery,
@@ -58,7 +58,7 @@ class MemoryBackend(BaseBackend):
     )
     pages_after = True
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: dict[str, _Entry] = {}

@@ -10,10 +10,11 @@ import asyncio
 import contextlib
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
+
+from django_socket_status.concurrency.clock import monotonic
 
 __all__ = [
     "Call",
@@ -100,7 +101,7 @@ class DaemonExecutor:
     """
 
     def __init__(
-        self, name: str, size: int, *, clock: Callable[[], float] = time.monotonic
+        self, name: str, size: int, *, clock: Callable[[], float] = monotonic
     ) -> None:
         self._name = name
         self._size = size

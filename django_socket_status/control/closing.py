@@ -7,9 +7,9 @@ seconds. So a task on each loop closes a batch, and lets the loop run before the
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Sequence
 
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.registry.leaving import Departure
 
 __all__ = ["Closing", "close_all"]
@@ -106,7 +106,7 @@ class Closing:
             self._changed()
 
     async def _close(self, departure: Departure) -> None:
-        left = self._until - time.monotonic()
+        left = self._until - monotonic()
         seconds = left if left > SHORT_SECONDS else LEAST_SECONDS
         timer = self._loop.call_later(seconds, _canceller())
         try:

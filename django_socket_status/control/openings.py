@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import bisect
 import collections
-import time
 from collections.abc import Callable
 from typing import NamedTuple
+
+from django_socket_status.concurrency import clock as clocks
 
 __all__ = ["Openings"]
 
@@ -42,8 +43,8 @@ class Openings:
 
     def __init__(
         self,
-        clock: Callable[[], float] = time.monotonic,
-        wall_clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = clocks.monotonic,
+        wall_clock: Callable[[], float] = clocks.wall_clock,
     ) -> None:
         self._clock = clock
         self._wall_clock = wall_clock

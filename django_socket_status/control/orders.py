@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from django_socket_status.activity.stored import Command
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.control.execution import Execution
 from django_socket_status.control.matching import matching
 from django_socket_status.control.openings import Openings
@@ -61,7 +61,7 @@ class Orders:
     """
 
     def __init__(
-        self, registry: Registry, clock: Callable[[], float] = time.monotonic
+        self, registry: Registry, clock: Callable[[], float] = monotonic
     ) -> None:
         self._registry = registry
         self._clock = clock

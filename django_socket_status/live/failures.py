@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
+
+from django_socket_status.concurrency.clock import monotonic
 
 __all__ = ["FailureLog"]
 
@@ -27,9 +28,7 @@ class FailureLog:
         clock: Seconds that never go back; for tests.
     """
 
-    def __init__(
-        self, message: str, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, message: str, *, clock: Callable[[], float] = monotonic) -> None:
         self._message = message
         self._clock = clock
         #: When each kind of error was last seen.

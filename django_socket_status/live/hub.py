@@ -11,7 +11,6 @@ import asyncio
 import contextvars
 import json
 import logging
-import time
 from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
@@ -20,6 +19,7 @@ from django.urls import set_script_prefix
 
 from django_socket_status.access import PUBLIC
 from django_socket_status.asgi import Scope
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.conf import get_settings
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.limits import MAX_PATH, bounded_text
@@ -71,7 +71,7 @@ REFUSALS: dict[Decision, Refusal] = {
     Decision.UNKNOWN: INTERNAL_ERROR,
 }
 
-_now = time.monotonic
+_now = monotonic
 
 
 class Hub:

@@ -10,10 +10,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import time
 from typing import Any
 
 from django_socket_status.asgi import Scope, Send
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.live.authorization import Client
 
 __all__ = ["PING", "SLOW_SECONDS", "TOO_SLOW", "VERSION", "Listener", "Refusal"]
@@ -34,7 +34,7 @@ TOO_SLOW: Refusal = (4408, "too slow")
 
 PING = json.dumps({"v": VERSION, "type": "ping"})
 
-_now = time.monotonic
+_now = monotonic
 
 
 class Listener:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from django_socket_status.activity.stored import Command
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.control.results import DisconnectResult, result_of
 from django_socket_status.control.texts import (
     DisconnectOrder,
@@ -45,7 +45,7 @@ class Commanding:
         self.command_id = secrets.token_hex(8)
         self._order = order
         self._text = order_to_text(order)
-        self._began = time.monotonic()
+        self._began = monotonic()
         #: The workers that have to answer, as they were at the time of the command.
         self._expected: Mapping[str, WorkerStatus] = {}
         self._outcomes: dict[str, Outcome] = {}
@@ -102,7 +102,7 @@ class Commanding:
         """Yield how long to wait before the next look, until there is no need to."""
         pause = FIRST_PAUSE_SECONDS
         while not self._is_done():
-            left = self._began + self._order.wait_seconds - time.monotonic()
+            left = self._began + self._order.wait_seconds - monotonic()
             if left <= 0:
                 return
             yield min(pause, left)

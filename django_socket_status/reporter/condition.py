@@ -11,7 +11,6 @@ import contextlib
 import functools
 import os
 import platform
-import time
 import weakref
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
@@ -21,6 +20,7 @@ import django
 
 from django_socket_status import __version__
 from django_socket_status.activity.conditions import MAX_LOOPS, Condition
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.conf import get_settings
 from django_socket_status.limits import bounded_text
 from django_socket_status.reporter.sync_thread import SyncThreadProbe
@@ -89,7 +89,7 @@ class ConditionProbe:
         clock: A monotonic clock, in seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         self.reset()
 

@@ -9,6 +9,7 @@ from typing import Any
 from django_socket_status.activity.stored import Activity, ReportAnswer
 from django_socket_status.backends import close_if_replaced
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.conf import get_settings
 from django_socket_status.control.orders import Me, Orders
 from django_socket_status.control.texts import DisconnectOrder
@@ -104,7 +105,7 @@ class Exchange:
             activity=activity,
             **content,
         )
-        asked_at = time.monotonic()
+        asked_at = monotonic()
         answer = exchange(backend, report)
         self._activity.answered(answer)
         if answer.is_taken and activity is not None:

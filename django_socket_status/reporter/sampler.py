@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from django_socket_status.activity.buckets import Sample
@@ -18,6 +17,7 @@ from django_socket_status.activity.limits import SAMPLE_SECONDS
 from django_socket_status.activity.stored import Entries, StoredCount, StoredTotals
 from django_socket_status.activity.totals import Totals
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.conf import get_settings
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import Snapshot
@@ -41,7 +41,7 @@ class Sampler:
         clock: A monotonic clock, in seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         #: The last outage of this worker that no sample has carried: from, until.
         self._outage: tuple[float, float] | None = None

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 
 from django_socket_status.backends import get_backend
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.conf import get_settings
 from django_socket_status.control.texts import DisconnectOrder
 from django_socket_status.exceptions import BackendError
@@ -44,7 +44,7 @@ class Sender:
     """
 
     def __init__(
-        self, registry: Registry, *, clock: Callable[[], float] = time.monotonic
+        self, registry: Registry, *, clock: Callable[[], float] = monotonic
     ) -> None:
         self._registry = registry
         self._clock = clock
@@ -160,7 +160,7 @@ class Sender:
         self._registry.causes.stopping = self.ending.is_set()
         describe = ConnectionDescriber()
         count_keys = None if self._has_details else describe.count_keys
-        began = time.monotonic()
+        began = monotonic()
         changes = self._registry.drain(describe, count_keys, describe.event_source)
         self.orders.openings.note(changes.last_number, began)
         if changes.events and events_are_wanted():

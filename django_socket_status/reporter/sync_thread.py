@@ -11,12 +11,13 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import CodeType, FrameType
 
 from asgiref.sync import SyncToAsync
+
+from django_socket_status.concurrency.clock import monotonic
 
 __all__ = ["SyncThreadProbe", "is_sync_thread"]
 
@@ -35,7 +36,7 @@ class SyncThreadProbe:
         clock: A monotonic clock, in seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = monotonic) -> None:
         self._clock = clock
         #: The call that was submitted last, and when.
         self._probe: tuple[Future[float], float] | None = None

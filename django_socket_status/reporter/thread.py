@@ -17,10 +17,10 @@ import os
 import queue
 import sys
 import threading
-import time
 from collections.abc import Callable
 
 from django_socket_status import backends
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.concurrency.forks import after_fork
 from django_socket_status.conf import get_settings
 from django_socket_status.records import Snapshot
@@ -47,7 +47,7 @@ class Reporter:
     """
 
     def __init__(
-        self, registry: Registry, *, clock: Callable[[], float] = time.monotonic
+        self, registry: Registry, *, clock: Callable[[], float] = monotonic
     ) -> None:
         self.registry = registry
         #: What the sockets write to.

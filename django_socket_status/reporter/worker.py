@@ -8,14 +8,14 @@ import os
 import secrets
 import socket
 import sys
-import time
 
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.records import Worker
 
 __all__ = ["SERVERS", "code_age_seconds", "server_name", "this_worker"]
 
 #: When this process, or its parent before a fork, loaded the code.
-_LOADED_AT = time.monotonic()
+_LOADED_AT = monotonic()
 
 #: In order of precedence. Gunicorn may run uvicorn's workers. Daphne, as an installed
 #: app, is imported under every server.
@@ -40,7 +40,7 @@ def this_worker() -> Worker:
 
 def code_age_seconds() -> float:
     """Return how long ago this process loaded the code that it runs."""
-    return time.monotonic() - _LOADED_AT
+    return monotonic() - _LOADED_AT
 
 
 def forget_worker() -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from time import monotonic
 from typing import NamedTuple
 
 from django_socket_status.activity.conditions import Condition
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.exceptions import BackendError, StatusUnavailableError
 from django_socket_status.status.answers import WorkerRecord
 from django_socket_status.status.reader import status_reader

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -21,6 +20,7 @@ from django.core.signals import setting_changed
 
 from django_socket_status.backends import get_backend
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.concurrency.daemon_executor import (
     Call,
     CallTimeoutError,
@@ -68,7 +68,7 @@ class StatusReader:
         reporter: Reporter,
         *,
         read_seconds: float = READ_SECONDS,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._registry = registry
         self._reporter = reporter

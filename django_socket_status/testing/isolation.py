@@ -6,7 +6,6 @@ import contextlib
 import functools
 import inspect
 import threading
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, TypeVar, cast
 
@@ -14,6 +13,7 @@ from asgiref.sync import iscoroutinefunction
 from django.test import override_settings
 from django.test.utils import TestContextDecorator
 
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.conf import SETTING
 from django_socket_status.endpoints import loaded as endpoints
 from django_socket_status.live import authorization as listening
@@ -144,15 +144,15 @@ def reset_socket_status() -> None:
     Waits for the threads, so that none of them acts in the next test. Gives up on a
     backend or a receiver that hangs after :data:`SETTLE_SECONDS`.
     """
-    due = time.monotonic() + SETTLE_SECONDS
-    threads = _own_threads()
+    due = monotonic() + SETTLE_SECONDS
+    threads = own_threads()
     reporter.stop(SETTLE_SECONDS)
     reporter.reset()
     status_reader.reset()
     listening.reset()
     audit.reset()
     for thread in threads:
-        thread.join(max(0.0, due - time.monotonic()))
+        thread.join(max(0.0, due - monotonic()))
     # Again, since the threads may have started a reporter until they ended.
     reporter.stop(SETTLE_SECONDS)
     reporter.reset()
@@ -160,7 +160,7 @@ def reset_socket_status() -> None:
     endpoints.reset()
 
 
-def _own_threads() -> list[threading.Thread]:
+def own_threads() -> list[threading.Thread]:
     """Return the threads of this package without the current one."""
     me = threading.current_thread()
     found = (it for it in threading.enumerate() if it is not me)

@@ -77,6 +77,7 @@ COVERED_BY: dict[str, str] = {
     "status.history_records": "status/test_history.py",
     "status.queries": "status/test_reader.py",
     "status.reading": "status/test_reader.py",
+    "testing.assertions": "testing/test_kit.py",
     "testing.contract.activity": "backends/test_memory.py",
     "testing.contract.backend": "backends/test_memory.py",
     "testing.contract.commands": "backends/test_memory.py",
@@ -93,6 +94,8 @@ COVERED_BY: dict[str, str] = {
     "testing.contract.rewrites": "backends/test_memory.py",
     "testing.contract.searches": "backends/test_memory.py",
     "testing.contract.totals": "backends/test_memory.py",
+    "testing.faults": "testing/test_kit.py",
+    "testing.messages": "testing/test_kit.py",
     "urls": "views/test_api.py",
     "views.parameters": "views/test_activity.py",
 }

@@ -28,6 +28,7 @@ from django_socket_status.backends.redis.scripts import (
 from django_socket_status.backends.redis.search import pairs
 from django_socket_status.backends.redis.user_shards import name_generation
 from django_socket_status.backends.sqlite.deployment import this_project
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.conf import get_settings
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import Report
@@ -88,7 +89,7 @@ class Writer:
         # first.
         self._ledgers.pop(worker_id, None)
         project = this_project() if report.full else ""
-        sections = ledger.sections(report, time.monotonic(), project)
+        sections = ledger.sections(report, monotonic(), project)
         if ledger.is_full:
             return NOT_TAKEN
         words = (*self._arguments(report, ledger), *sections.words())
@@ -99,7 +100,7 @@ class Writer:
             self._ledgers[worker_id] = ledger
             self._made_index = True
             self._told_at = taken
-            self._ahead = taken - time.monotonic() * 1000
+            self._ahead = taken - monotonic() * 1000
         if taken and report.activity is not None and report.activity.stops:
             self._forget(worker_id)
         return read_answer(reply)
@@ -159,7 +160,7 @@ class Writer:
         ahead, self._ahead = self._ahead, None
         if ahead is None or self._now() != "":
             return ""
-        return round(ahead + (time.monotonic() + report.lease_seconds) * 1000)
+        return round(ahead + (monotonic() + report.lease_seconds) * 1000)
 
     def _ledger(self, report: Report) -> Ledger | None:
         """Return what Redis holds; ``None`` if the report continues nothing."""

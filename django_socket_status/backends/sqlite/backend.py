@@ -18,7 +18,6 @@ import contextlib
 import dataclasses
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
@@ -52,6 +51,7 @@ from django_socket_status.backends.sqlite.workers import (
     read_tally,
     workers,
 )
+from django_socket_status.concurrency import clock as clocks
 from django_socket_status.exceptions import BackendError, BackendUnusableError
 from django_socket_status.records import (
     ConnectionPage,
@@ -90,8 +90,8 @@ class SqliteBackend(ActivityMethods):
         *,
         path: str | os.PathLike[str] | None = None,
         max_bytes: int = DEFAULT_BYTES,
-        clock: Callable[[], float] = time.monotonic,
-        wall_clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] = clocks.monotonic,
+        wall_clock: Callable[[], float] = clocks.wall_clock,
     ) -> None:
         if isinstance(max_bytes, bool) or not isinstance(max_bytes, int):
             raise TypeError(f"max_bytes must be a number of bytes, not {max_bytes!r}")

@@ -31,6 +31,9 @@ except ImportError:
 else:
     CAN_LOCK = True
 
+
+from django_socket_status.concurrency.clock import monotonic
+
 __all__ = [
     "ByteLocks",
     "FileId",
@@ -88,7 +91,7 @@ class Guard:
             # The host has closed all descriptors, as some do to become a daemon.
             self._open()
         kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-        until = time.monotonic() + seconds
+        until = monotonic() + seconds
         while True:
             try:
                 fcntl.flock(self._file, kind | fcntl.LOCK_NB)
@@ -97,7 +100,7 @@ class Guard:
                     return True
             else:
                 return True
-            if time.monotonic() >= until:
+            if monotonic() >= until:
                 return False
             time.sleep(GUARD_ATTEMPT_SECONDS)
 

@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from django_socket_status.backends.sqlite.paths import user_id
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.conf import get_settings
 from django_socket_status.exceptions import BackendUnusableError
 
@@ -64,7 +65,7 @@ class OtherUsers:
         """Return the ids of other users who reported within the last lease."""
         if self._path is None:
             return ()
-        now = time.monotonic()
+        now = monotonic()
         if not 0 <= now - self._looked_at < KEEP_SECONDS:
             before, self._found = self._found, self._look()
             self._looked_at = now

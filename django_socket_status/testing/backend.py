@@ -1,0 +1,85 @@
+"""The backend of the test kit: reports in memory, and faults that a test orders."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+from django_socket_status.activity.stored import ReportAnswer
+from django_socket_status.backends.memory import MemoryBackend
+from django_socket_status.exceptions import BackendError
+from django_socket_status.records import Report
+from django_socket_status.testing.fakes import Clock
+
+__all__ = ["KitBackend"]
+
+
+class _Switch:
+    """The lock that each call of the backend takes; it refuses all while it is off."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.is_off = False
+
+    def __enter__(self) -> None:
+        if self.is_off:
+            raise BackendError("The test holds the backend down.")
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
+
+
+class KitBackend(MemoryBackend):
+    """Keep reports in this process, under leases that only a test lets end.
+
+    Args:
+        clock: The clock of the leases.
+    """
+
+    def __init__(self, *, clock: Clock | None = None) -> None:
+        self.clock = Clock() if clock is None else clock
+        super().__init__(clock=self.clock)
+        self._switch = _Switch()
+        self._lock: Any = self._switch
+        #: Ids of workers whose reports do not arrive.
+        self.frozen: set[str] = set()
+
+    @property
+    def is_down(self) -> bool:
+        """Return whether each call fails."""
+        return self._switch.is_off
+
+    @is_down.setter
+    def is_down(self, value: bool) -> None:
+        self._switch.is_off = value
+
+    def exchange(self, report: Report) -> ReportAnswer:
+        """Take a report, unless its worker is frozen: it then has sent none."""
+        if report.worker.worker_id in self.frozen:
+            return ReportAnswer(is_taken=True)
+        return super().exchange(report)
+
+    def advance(self, seconds: float, worker_id: str) -> None:
+        """Let time pass, in which one worker goes on reporting, if it is there."""
+        with self._switch:
+            self._live()
+            self.clock.advance(seconds)
+            entry = self._entries.get(worker_id)
+            if entry is not None and worker_id not in self.frozen:
+                entry.reported_at = self.clock.now
+
+    def empty(self) -> None:
+        """Forget everything, as a store that was flushed."""
+        self.forget_after_fork()
+
+    def forget_after_fork(self) -> None:
+        """Start empty."""
+        super().forget_after_fork()
+        self._lock = self._switch
+
+    @property
+    def has_lost_workers(self) -> bool:
+        """Return whether counters of a worker wait that is gone."""
+        stored = self.read_totals()
+        return stored is not None and not all(it.is_live for it in stored.counts)

@@ -1,0 +1,92 @@
+"""What may happen to this process and its backend, done to them by a test."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from django_socket_status.registry.registry import registry
+from django_socket_status.reporter.sampler import Sampler
+from django_socket_status.reporter.sender import NEVER
+from django_socket_status.reporter.thread import reporter
+from django_socket_status.reporter.worker import this_worker
+from django_socket_status.testing.backend import KitBackend
+from django_socket_status.testing.isolation import SETTLE_SECONDS, own_threads
+from django_socket_status.tracking.connection import Connection
+
+__all__ = [
+    "advance",
+    "backend_is_down",
+    "flush_backend",
+    "forget_worker",
+    "frozen",
+    "report_now",
+]
+
+
+def report_now() -> bool:
+    """Report what this process holds, also if no report is due or the last failed."""
+    sender = reporter.sender
+    with sender._lock:
+        sender._reported_at = sender._retry_at = NEVER
+        return sender.flush()
+
+
+def forget_worker() -> None:
+    """Make this process another worker, whose backend still has the reports of the old.
+
+    The connections of the old worker end unobserved.
+    """
+    report_now()
+    threads = [it for it in own_threads() if it.name.endswith("-reporter")]
+    reporter.reset()
+    for thread in threads:
+        thread.join(SETTLE_SECONDS)
+    intake = registry.intake
+    for connection in {*intake.counted, *intake.fresh, *intake.ended}:
+        if isinstance(connection, Connection):
+            connection.leave_out()
+    registry.reset()
+
+
+@contextlib.contextmanager
+def frozen(backend: KitBackend) -> Iterator[None]:
+    """Hold back the reports of this worker."""
+    report_now()
+    worker_id = this_worker().worker_id
+    backend.frozen.add(worker_id)
+    try:
+        yield
+    finally:
+        backend.frozen.discard(worker_id)
+        report_now()
+
+
+@contextlib.contextmanager
+def backend_is_down(backend: KitBackend) -> Iterator[None]:
+    """Make each call of the backend fail; report again in the end."""
+    backend.is_down = True
+    try:
+        yield
+    finally:
+        backend.is_down = False
+        report_now()
+
+
+def flush_backend(backend: KitBackend) -> None:
+    """Empty the backend, which then knows nothing until the next heartbeat."""
+    reporter.flush()
+    backend.empty()
+
+
+def advance(backend: KitBackend, seconds: float) -> None:
+    """Let time pass for leases, retention and samples."""
+    if backend.is_down:
+        backend.clock.advance(seconds)
+        report_now()
+        return
+    backend.advance(seconds, this_worker().worker_id)
+    report_now()
+    if backend.has_lost_workers:
+        # Another worker would do it with its next sample, and there may be none.
+        Sampler(backend.clock).take(backend)
