@@ -182,8 +182,8 @@ class Reporter:
         Uvicorn ends itself with the signal a tenth of a second after it began to close
         its connections.
         """
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        until = monotonic() + seconds
+        while (left := until - monotonic()) > 0:
             if is_restart(self.intake.last_ending):
                 # The cause of one is known when the others have ended, too.
                 self.sender.ending.wait(min(left, STOP_SECONDS))
