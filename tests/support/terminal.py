@@ -26,7 +26,9 @@ from tests.support.source import ROOT
 SECONDS = 90.0
 
 START = """
-import json, os, sys
+import json, os, signal, sys
+# A shell starts what runs in the background without it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if "TERMINAL_CONTROLS" in os.environ:
     import fcntl, termios
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
