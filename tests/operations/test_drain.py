@@ -10,12 +10,17 @@ from typing import Any
 
 import pytest
 
+from django_socket_status.backends import get_backend
 from django_socket_status.conf import SQLITE_BACKEND
+from django_socket_status.control.drain_orders import DrainOrder, DrainSelector
+from django_socket_status.control.draining import Window
+from django_socket_status.control.drains import Drains
+from django_socket_status.control.texts import Outcome
 from django_socket_status.registry.registry import registry
 from django_socket_status.reporter.thread import reporter
 from django_socket_status.services import SocketStatusService
 from django_socket_status.signals import drain_finished, drain_requested
-from django_socket_status.testing import isolated_socket_status
+from django_socket_status.testing import Clock, FakeWorker, isolated_socket_status
 from tests.support.asgi_driver import accepted, until
 from tests.support.closing_server import ClosingServer
 from tests.support.tracked import echo, tracked
@@ -242,3 +247,42 @@ async def test_event_loop_is_not_blocked():
 async def test_wrong_arguments_drain_nothing(given, error):
     with pytest.raises(error):
         await adrain(**given)
+
+
+async def test_worker_of_an_earlier_version_is_named_and_its_sockets_stay(monkeypatch):
+    """It reports, and answers nothing."""
+    for name in ("AFTERWARDS_SECONDS", "ANSWER_SECONDS"):
+        monkeypatch.setattr(f"django_socket_status.operations.drainage.{name}", 0.3)
+    old = FakeWorker(lease_seconds=60.0)
+    get_backend().report(old.full([old.open(), old.open()]))
+    async with calls(1) as (server,):
+        result = await adrain(all=True, grace_seconds=0, over_seconds=0, wait=True)
+        assert len(closes(server)) == 1
+        assert result.silent_workers == ("a",)
+        assert (result.closed, result.unanswered, result.remaining) == (1, 2, 2)
+        assert not result.complete
+        assert not result.as_dict()["complete"]
+
+
+def test_worker_that_begins_after_the_order_is_spared():
+    """It takes the place of one that is drained."""
+    drains = Drains(registry.intake, clock := Clock())
+    order = DrainOrder(
+        selector=DrainSelector(), over_seconds=60, grace_seconds=0, code=1012, reason=""
+    )
+    given: dict[str, Any] = {"is_meant": True, "code": 1012, "changed": bool}
+    early = drains.begin(order, at=clock.now - 1, **given)
+    assert (drains.window, early.outcome().waiting) == (None, None)
+    assert early.outcome().is_final
+    late = drains.begin(order, at=clock.now + 1, **given)
+    assert drains.window == late.window
+    assert late.outcome() == Outcome(is_final=False, waiting=0)
+    clock.advance(62)
+    assert drains.window is None
+
+
+def test_moments_are_spread_over_what_is_left():
+    window = Window(begins_at=10, ends_at=70, code=1012, reason="")
+    assert [window.moment(0, it) for it in (0, 0.5, 1)] == [10, 40, 70]
+    assert [window.moment(40, it) for it in (0, 0.5, 1)] == [40, 55, 70]
+    assert window.moment(80, 0.5) == 80
