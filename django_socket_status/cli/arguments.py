@@ -31,12 +31,13 @@ SUBCOMMANDS = {
     "history": "how many were open, opened and closed in each part of a span",
     "totals": "how many opened, closed and were rejected since counting began",
     "disconnect": "close connections, and say what became of each",
+    "drain": "empty workers before they are stopped, spread over some time",
     "commands": "what workers were told to do in the last 24 hours, newest first",
     "check": "compare with limits, for Nagios, Icinga, cron and the like",
 }
 
 #: Those that do something, instead of showing something.
-ACTIONS = frozenset({"disconnect"})
+ACTIONS = frozenset({"disconnect", "drain"})
 #: Those that do not take ``--watch``.
 UNWATCHED = ACTIONS | {"check"}
 

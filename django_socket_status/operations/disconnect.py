@@ -24,7 +24,13 @@ from django_socket_status.reporter.sync_thread import is_sync_thread
 from django_socket_status.status.arguments import LabelValue, UserOrKey, query_of
 from django_socket_status.status.reader import status_reader
 
-__all__ = ["adisconnect", "carry_out", "disconnect", "disconnect_order"]
+__all__ = [
+    "adisconnect",
+    "carry_out",
+    "disconnect",
+    "disconnect_order",
+    "verify_no_loop",
+]
 
 
 def disconnect(
@@ -83,7 +89,7 @@ def disconnect(
             commands that have not expired. Some workers may have got the command.
         NotKeptError: the backend cannot pass commands to other workers.
     """
-    _verify_no_loop()
+    verify_no_loop("disconnect()", "adisconnect()")
     arguments = locals()
     return carry_out(disconnect_order(**{name: arguments[name] for name in _NAMES}))
 
@@ -196,14 +202,19 @@ def disconnect_order(
     return DisconnectOrder(selector=selector, **valid_close(**how))
 
 
-def _verify_no_loop() -> None:
+def verify_no_loop(name: str, other: str) -> None:
+    """Verify that a function may wait in this thread.
+
+    Raises:
+        RuntimeError: an event loop runs in it.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
     raise RuntimeError(
-        "disconnect() waits, and would block the event loop that has to close the "
-        "connections. On an event loop, await adisconnect()."
+        f"{name} waits, and would block the event loop that has to close the "
+        f"connections. On an event loop, await {other}."
     )
 
 

@@ -10,12 +10,19 @@ from typing import Any, Literal
 
 from django_socket_status.activity.stored import CommandState
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.control.drain_orders import DrainOrder, UndrainOrder
+from django_socket_status.control.drain_results import DrainResult
 from django_socket_status.control.results import DisconnectResult
-from django_socket_status.control.texts import DisconnectOrder, StopOrder, order_of
+from django_socket_status.control.texts import (
+    DisconnectOrder,
+    Order,
+    StopOrder,
+    order_of,
+)
 from django_socket_status.exceptions import BackendError
 from django_socket_status.operations.commanding import outcomes_in
 from django_socket_status.operations.commands import expected_by, result_of_state
-from django_socket_status.records import Worker, instant
+from django_socket_status.records import WorkerStatus, instant
 from django_socket_status.status.kept import kept
 from django_socket_status.status.reader import status_reader
 from django_socket_status.validation import valid_snapshot
@@ -34,7 +41,7 @@ class CommandRecord:
     command_id: str
     """For :meth:`get_command` and :meth:`stop_command`."""
     kind: str
-    """``"disconnect"`` or ``"stop"``; empty if it is not known."""
+    """``"disconnect"``, ``"drain"``, ``"undrain"`` or ``"stop"``; empty if unknown."""
     state: CommandStatus
     """How far it has come."""
     given_at: datetime.datetime
@@ -45,7 +52,7 @@ class CommandRecord:
     """What was selected; of a stop, the ``command_id``."""
     how: Mapping[str, Any]
     """How to do it: ``code``, ``reason``, and so on."""
-    result: DisconnectResult | None
+    result: DisconnectResult | DrainResult | None
     """What became of the connections by now; ``None`` of a stop."""
 
     def as_dict(self) -> dict[str, Any]:
@@ -74,7 +81,7 @@ def read_commands() -> Sequence[CommandRecord]:
 
 def _records(backend: BaseBackend) -> Sequence[CommandRecord]:
     states = backend.read_commands()
-    workers = [it.worker for it in valid_snapshot(backend.read()).workers]
+    workers = valid_snapshot(backend.read()).workers
     orders = [_order_of(it) for it in states]
     stopped = {it.command_id for it in orders if isinstance(it, StopOrder)}
     found = [
@@ -84,7 +91,7 @@ def _records(backend: BaseBackend) -> Sequence[CommandRecord]:
     return found[::-1]
 
 
-def _order_of(state: CommandState) -> DisconnectOrder | StopOrder | None:
+def _order_of(state: CommandState) -> Order | None:
     try:
         return order_of(state.command.text)
     except BackendError:
@@ -93,8 +100,8 @@ def _order_of(state: CommandState) -> DisconnectOrder | StopOrder | None:
 
 def _record(
     state: CommandState,
-    order: DisconnectOrder | StopOrder | None,
-    workers: Sequence[Worker],
+    order: Order | None,
+    workers: Sequence[WorkerStatus],
     stopped: set[str],
 ) -> CommandRecord:
     is_stopped = state.command.command_id in stopped
@@ -104,17 +111,25 @@ def _record(
         state="stopped" if is_stopped else _status(state, order, workers),
         **_facts(order),
         result=result_of_state(state, order, workers)
-        if isinstance(order, DisconnectOrder)
+        if isinstance(order, DisconnectOrder | DrainOrder)
         else None,
     )
 
 
-def _facts(order: DisconnectOrder | StopOrder | None) -> dict[str, Any]:
+def _facts(order: Order | None) -> dict[str, Any]:
     if isinstance(order, StopOrder):
         selector = {"command_id": order.command_id}
         return {"kind": "stop", "requested_by": "", "selector": selector, "how": {}}
     if order is None:
         return {"kind": "", "requested_by": "", "selector": {}, "how": {}}
+    if isinstance(order, DrainOrder | UndrainOrder):
+        how = order.as_dict()
+        return {
+            "kind": how.pop("do"),
+            "requested_by": how.pop("requested_by"),
+            "selector": how.pop("selector"),
+            "how": how,
+        }
     return {
         "kind": "disconnect",
         "requested_by": order.requested_by,
@@ -130,19 +145,19 @@ def _facts(order: DisconnectOrder | StopOrder | None) -> dict[str, Any]:
 
 def _status(
     state: CommandState,
-    order: DisconnectOrder | StopOrder | None,
-    workers: Sequence[Worker],
+    order: Order | None,
+    workers: Sequence[WorkerStatus],
 ) -> CommandStatus:
     if order is None:
         return "unknown"
-    if isinstance(order, StopOrder):
+    if isinstance(order, StopOrder | UndrainOrder):
         # Workers do not answer it.
         return "done"
     outcomes = outcomes_in(state.results)
     if any(
         not outcome.is_final
         for worker_id, outcome in outcomes.items()
-        if any(it.worker_id == worker_id for it in workers)
+        if any(it.worker.worker_id == worker_id for it in workers)
     ):
         return "running"
     if all(it in outcomes for it in expected_by(state, order, workers)):

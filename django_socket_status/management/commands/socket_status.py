@@ -22,9 +22,9 @@ READ_SECONDS = 5.0
 class Command(BaseCommand):
     help = (
         "Shows which WebSockets are open in the whole deployment. Asking changes "
-        "nothing, and 'disconnect' closes connections. Exit codes: 0; 1 if the status "
-        "cannot be read; 2 for wrong options; 3 if not all was done; 'check' has those "
-        "of monitoring plugins."
+        "nothing; 'disconnect' and 'drain' close connections. Exit codes: 0; 1 if the "
+        "status cannot be read; 2 for wrong options; 3 if not all was done; 'check' "
+        "has those of monitoring plugins."
     )
     # They import what the project serves, and the status may be asked for because
     # something is wrong.

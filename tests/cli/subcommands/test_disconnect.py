@@ -1,74 +1,31 @@
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import io
 import json
 import logging
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management.base import OutputWrapper
 
 from django_socket_status.cli.columns import UsageError
-from django_socket_status.cli.output import Output
 from django_socket_status.cli.subcommands.disconnect import act
 from django_socket_status.services import SocketStatusService
-from tests.cli.test_output import Screen
-from tests.support.asgi_driver import accepted
-from tests.support.closing_server import ClosingServer
-from tests.support.tracked import echo, tracked
+from tests.support.shell import Shell, closes, two_calls
 
 PLAIN: dict[str, Any] = {"code": 4000, "reason": "", "requested_by": "ada"}
 
 
-class Shell:
-    """Runs the subcommand as a shell does that has an event loop to look after."""
-
-    def __init__(self) -> None:
-        self.stdout, self.stderr = io.StringIO(), Screen()
-        self.output = Output(
-            OutputWrapper(self.stdout), OutputWrapper(self.stderr), environment={}
-        )
-
-    async def act(self, **options: Any) -> int:
-        return await asyncio.to_thread(act, {**PLAIN, **options}, self.output)
-
-    @property
-    def lines(self) -> list[str]:
-        return self.stdout.getvalue().splitlines()
-
-
 @pytest.fixture
 def shell() -> Shell:
-    return Shell()
-
-
-@contextlib.asynccontextmanager
-async def two_calls(**server: Any) -> AsyncIterator[list[ClosingServer]]:
-    servers = [ClosingServer(**server) for _ in range(2)]
-    async with (
-        accepted(tracked(echo), servers[0]),
-        accepted(tracked(echo), servers[1]),
-    ):
-        yield servers
+    return Shell(act, PLAIN)
 
 
 def answer(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     stdin = io.StringIO(text)
     stdin.isatty = lambda: True  # type: ignore[method-assign]
     monkeypatch.setattr(sys, "stdin", stdin)
-
-
-def closes(server: ClosingServer) -> list[tuple[int, str]]:
-    return [
-        (it["code"], it["reason"])
-        for it in server.sent
-        if it["type"] == "websocket.close"
-    ]
 
 
 async def test_connections_are_closed_after_a_yes(shell, monkeypatch):
@@ -152,11 +109,11 @@ def test_user_is_found_by_name_or_key(db, shell, caplog):
     caplog.set_level(logging.INFO, "django_socket_status.control")
     user = User.objects.create(username="ada")
     for text in ("ada", str(user.pk)):
-        assert act({**PLAIN, "user": text, "dry_run": True}, shell.output) == 0
+        assert shell.act_here(user=text, dry_run=True) == 0
     selectors = [it.selector for it in caplog.records]
     assert selectors == [{"user_id": str(user.pk)}] * 4
     with pytest.raises(UsageError, match="no user has the name"):
-        act({**PLAIN, "user": "bob", "dry_run": True}, shell.output)
+        shell.act_here(user="bob", dry_run=True)
 
 
 @pytest.mark.parametrize(
@@ -173,4 +130,4 @@ def test_user_is_found_by_name_or_key(db, shell, caplog):
 )
 def test_impossible_options_close_nothing(shell, options, match):
     with pytest.raises(UsageError, match=match):
-        act({**PLAIN, **options}, shell.output)
+        shell.act_here(**options)

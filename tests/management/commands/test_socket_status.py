@@ -92,6 +92,12 @@ CODES: list[tuple[list[str], int]] = [
     (["--watch=2", "disconnect", "--all", "--yes"], 2),
     (["disconnect", "--all", "--yes"], 0),
     (["disconnect", "--all", "--dry-run", "--json"], 0),
+    (["drain"], 2),
+    (["drain", "--this-host", "--host", "a"], 2),
+    (["drain", "--all", "--over", "4000"], 2),
+    (["--watch=2", "drain", "--all"], 2),
+    (["drain", "--this-host", "--wait"], 0),
+    (["drain", "--stop"], 0),
     *(([name], 0) for name in ASKING),
 ]
 
