@@ -10,6 +10,7 @@ from django.urls import path
 from django_socket_status.views.activity import closed, history, rejected, totals
 from django_socket_status.views.api import connections, summary, workers
 from django_socket_status.views.health import health, live, ready
+from django_socket_status.views.schema import asyncapi, openapi
 
 __all__ = ["urlpatterns"]
 
@@ -26,4 +27,6 @@ urlpatterns = [
     path("health/", health, name="health"),
     path("health/live/", live, name="live"),
     path("health/ready/", ready, name="ready"),
+    path("schema/openapi.json", openapi, name="openapi"),
+    path("schema/asyncapi.json", asyncapi, name="asyncapi"),
 ]

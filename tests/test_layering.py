@@ -59,6 +59,7 @@ LAYERS = {
         "apps",
         "contrib",
         "routing",
+        "schema",
         "templatetags",
         "testing",
         "urls",

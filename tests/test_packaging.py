@@ -82,6 +82,12 @@ def test_wheel_holds_the_scripts_for_redis(wheel):
     assert {"common.lua", "report.lua", "read.lua"} <= held
 
 
+def test_wheel_holds_the_documents_of_the_json(wheel):
+    held = {name for name in wheel.namelist() if f"{NAME}/schema/" in name}
+    names = {name.rpartition("/")[2] for name in held if name.endswith(".json")}
+    assert names == {"asyncapi.json", "openapi.json"}
+
+
 def test_wheel_holds_the_licence(wheel):
     assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
 
