@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple, TypedDict
+from typing import Annotated, Literal, NamedTuple, TypedDict
 
 from django_socket_status.activity.stored import Activity
 from django_socket_status.conf import get_settings
@@ -143,7 +143,7 @@ class Summary(TypedDict):
     active: bool
     total_sockets: int
     sockets_by_type: dict[str, int]
-    timestamp: str
+    timestamp: Annotated[str, datetime.datetime]
     ws_endpoints: dict[str, str]
     unique_users: int | None
     anonymous_sockets: int

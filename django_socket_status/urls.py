@@ -11,6 +11,7 @@ from django_socket_status.contrib.prometheus.views import metrics, worker_metric
 from django_socket_status.views.activity import closed, history, rejected, totals
 from django_socket_status.views.api import connections, summary, workers
 from django_socket_status.views.health import health, live, ready
+from django_socket_status.views.schema import asyncapi, openapi
 
 __all__ = ["urlpatterns"]
 
@@ -29,4 +30,6 @@ urlpatterns = [
     path("health/ready/", ready, name="ready"),
     path("metrics/", metrics, name="metrics"),
     path("metrics/worker/", worker_metrics, name="worker_metrics"),
+    path("schema/openapi.json", openapi, name="openapi"),
+    path("schema/asyncapi.json", asyncapi, name="asyncapi"),
 ]

@@ -63,7 +63,16 @@ COMBINATIONS = [
 NEWEST = ["py313-django61", "servers", "browser", "packaging"]
 
 #: The other ones that run tests.
-OTHERS = ["py310-django52", "py311-django52", "py312-django60", "redis62", "valkey"]
+OTHERS = [
+    "py310-django52",
+    "py311-django52",
+    "py312-django60",
+    "py314-django61",
+    "py315-django61",
+    "py314t-django61",
+    "redis62",
+    "valkey",
+]
 
 
 def test_each_test_meets_the_newest_versions_once() -> None:
@@ -73,7 +82,15 @@ def test_each_test_meets_the_newest_versions_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "environment", ["py310-django52", "py311-django52", "py312-django60"]
+    "environment",
+    [
+        "py310-django52",
+        "py311-django52",
+        "py312-django60",
+        "py314-django61",
+        "py315-django61",
+        "py314t-django61",
+    ],
 )
 def test_what_depends_on_python_meets_each(environment: str) -> None:
     assert selects(selection(environment), frozenset({"python"}))

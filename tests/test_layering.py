@@ -60,6 +60,7 @@ LAYERS = {
         "contrib",
         "pytest_plugin",
         "routing",
+        "schema",
         "templatetags",
         "testing",
         "urls",

@@ -7,7 +7,11 @@ for themselves, from the checkout that they stand in.
 from __future__ import annotations
 
 import email
+import hashlib
+import json
 import os
+import shutil
+import stat
 import subprocess
 import sys
 import tarfile
@@ -28,9 +32,12 @@ def dist(tmp_path_factory) -> Path:
     """Return a directory that holds one sdist and one wheel."""
     if given := os.environ.get("DIST_DIR"):
         return Path(given)
-    directory = tmp_path_factory.mktemp("dist")
+    return built(ROOT, tmp_path_factory.mktemp("dist"))
+
+
+def built(source: Path, directory: Path) -> Path:
     command = [sys.executable, "-m", "hatchling", "build", "-d", str(directory)]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    subprocess.run(command, cwd=source, check=True, capture_output=True)
     return directory
 
 
@@ -82,21 +89,69 @@ def test_wheel_holds_the_scripts_for_redis(wheel):
     assert {"common.lua", "report.lua", "read.lua"} <= held
 
 
+def test_wheel_holds_the_documents_of_the_json(wheel):
+    held = {name for name in wheel.namelist() if f"{NAME}/schema/" in name}
+    names = {name.rpartition("/")[2] for name in held if name.endswith(".json")}
+    assert names == {"asyncapi.json", "openapi.json"}
+
+
 def test_wheel_holds_the_licence(wheel):
     assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
 
 
+def test_wheel_holds_its_bill_of_materials(wheel, metadata):
+    (name,) = (it for it in wheel.namelist() if "/sboms/" in it)
+    assert name.endswith(".dist-info/sboms/django-socket-status.cdx.json")
+    sbom = json.loads(wheel.read(name))
+    assert (sbom["bomFormat"], sbom["specVersion"]) == ("CycloneDX", "1.6")
+    assert sbom["metadata"]["component"]["version"] == metadata["Version"]
+    scopes = {it["name"]: it["scope"] for it in sbom["components"]}
+    required = {name for name, scope in scopes.items() if scope == "required"}
+    assert required == {"asgiref", "channels", "django"}
+    assert scopes["redis"] == "optional"
+    (own,) = sbom["dependencies"]
+    assert set(own["dependsOn"]) == {it["bom-ref"] for it in sbom["components"]}
+
+
+def test_builds_of_the_same_source_are_equal(tmp_path, sdist_names):
+    """Whenever, wherever and by which user: with other times and other rights."""
+    copy = tmp_path / "elsewhere"
+    for name in sdist_names - {"", "PKG-INFO"}:
+        if (source := ROOT / name).is_file():
+            target = copy / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            is_executable = source.stat().st_mode & stat.S_IXUSR
+            target.chmod(0o700 if is_executable else 0o600)
+            os.utime(target, (10**9, 10**9))
+    # Not the one that tox built: its builder may have another version.
+    first = digests(built(ROOT, tmp_path / "first"))
+    assert len(first) == 2
+    assert digests(built(copy, tmp_path / "again")) == first
+
+
+def digests(directory: Path) -> dict[str, str]:
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in directory.iterdir()
+        if path.name.endswith((".whl", ".tar.gz"))
+    }
+
+
 def test_sdist_holds_what_it_takes_to_test_and_document(sdist_names):
     expected = files_of_the_package() | {
+        ".github/workflows/release.yml",
         "CHANGELOG.md",
         "LICENSE",
         "README.md",
         "conftest.py",
         "docs/conf.py",
         "docs/index.md",
+        "SECURITY.md",
         "example_project/__main__.py",
         "example_project/static/example_project/site.js",
         "example_project/templates/example_project/site.html",
+        "hatch_build.py",
         "pyproject.toml",
         "tests/previous/README.md",
         "tests/test_packaging.py",

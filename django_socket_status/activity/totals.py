@@ -10,7 +10,7 @@ import bisect
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypedDict, TypeVar
 
 from django_socket_status.exceptions import BackendError
 
@@ -22,6 +22,7 @@ __all__ = [
     "MAX_STATUSES",
     "OTHER",
     "Histogram",
+    "HistogramBody",
     "Totals",
 ]
 
@@ -40,6 +41,19 @@ _MAX = 2**53 - 1
 _MAX_NAMES = 20_000
 
 T = TypeVar("T")
+
+
+class HistogramBody(TypedDict):
+    """How many values fell into each bucket, as JSON has it."""
+
+    bounds_seconds: list[float]
+    """The upper bound of each bucket but the last, inclusive."""
+    buckets: list[int]
+    """How many values are in each bucket; one more than there are bounds."""
+    count: int
+    """How many values there are."""
+    sum_seconds: float
+    """The sum of all values."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -85,7 +99,7 @@ class Histogram:
         """Return how many values there are."""
         return sum(self.buckets)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> HistogramBody:
         """Return the histogram as JSON has it; the last bucket has no bound."""
         return {
             "bounds_seconds": list(self.bounds),

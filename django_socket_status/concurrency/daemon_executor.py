@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar, cast
 
 from django_socket_status.concurrency.clock import monotonic
+from django_socket_status.concurrency.threads import daemon_thread
 
 __all__ = [
     "Call",
@@ -151,9 +152,7 @@ class DaemonExecutor:
 
     def _ensure_thread(self, work: _Work) -> None:
         if work.thread is None or not work.thread.is_alive():
-            thread = threading.Thread(
-                target=work.run, args=[self._clock], name=self._name, daemon=True
-            )
+            thread = daemon_thread(self._name, work.run, self._clock)
             thread.start()
             work.thread = thread
 

@@ -55,7 +55,7 @@ def matching(
 
 
 def _in_pieces(registry: Registry) -> Iterator[tuple[LiveConnection, CountKey]]:
-    counted = iter(tuple(registry.intake.counted.items()))
+    counted = iter([*registry.intake.counted.items()])
     began = time.perf_counter()
     while some := tuple(itertools.islice(counted, GRAIN)):
         yield from some

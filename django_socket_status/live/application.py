@@ -96,7 +96,7 @@ class LiveStatus:
         hub = self.hubs.get(asyncio.get_running_loop())
         if hub is None:
             # A loop that was stopped early never removed its hub.
-            for loop in tuple(self.hubs):
+            for loop in [*self.hubs]:
                 if loop.is_closed():
                     self.hubs.pop(loop, None)
             hub = Hub()

@@ -35,11 +35,18 @@ from django_socket_status.live.handshake import (
     sessions_are_in_cookies,
 )
 from django_socket_status.live.leaving import Leaving
-from django_socket_status.live.listener import VERSION, Listener, Refusal, cancel
+from django_socket_status.live.listener import (
+    TOO_SLOW,
+    VERSION,
+    Listener,
+    Refusal,
+    SummaryMessage,
+    cancel,
+)
 from django_socket_status.reporter.worker import server_name
 from django_socket_status.services import SocketStatusService
 
-__all__ = ["REFUSALS", "TOO_MANY", "Hub"]
+__all__ = ["CLOSES", "REFUSALS", "TOO_MANY", "Hub"]
 
 logger = logging.getLogger("django_socket_status")
 
@@ -71,6 +78,8 @@ REFUSALS: dict[Decision, Refusal] = {
     Decision.BUSY: (1013, "try again later"),
     Decision.UNKNOWN: INTERNAL_ERROR,
 }
+#: Every close of this package but that of a foreign origin.
+CLOSES = (*REFUSALS.values(), TOO_MANY, TRY_AGAIN_LATER, CONNECT_AGAIN, TOO_SLOW)
 
 _now = monotonic
 
@@ -144,7 +153,11 @@ class Hub:
         summary = await SocketStatusService.aget_socket_info_summary()
         content = {**summary, "timestamp": ""}
         if content != self._content:
-            message = {"v": VERSION, "type": "summary", "summary": summary}
+            message: SummaryMessage = {
+                "v": VERSION,
+                "type": "summary",
+                "summary": summary,
+            }
             self._text, self._content = json.dumps(message), content
         now = _now()
         for number, listener in enumerate(tuple(self.listeners), 1):

@@ -10,13 +10,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from django_socket_status.asgi import Scope, Send
 from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.live.authorization import Client
+from django_socket_status.records import Summary
 
-__all__ = ["PING", "SLOW_SECONDS", "TOO_SLOW", "VERSION", "Listener", "Refusal"]
+__all__ = [
+    "PING",
+    "SLOW_SECONDS",
+    "TOO_SLOW",
+    "VERSION",
+    "Listener",
+    "PingMessage",
+    "Refusal",
+    "SummaryMessage",
+]
 
 #: The version of the protocol, in each message.
 VERSION = 1
@@ -32,7 +42,26 @@ Refusal = tuple[int, str]
 #: RFC 6455, section 7.4.2: 4000 to 4999 are for private use. As HTTP's, plus 4000.
 TOO_SLOW: Refusal = (4408, "too slow")
 
-PING = json.dumps({"v": VERSION, "type": "ping"})
+
+class SummaryMessage(TypedDict):
+    """The summary: first, and again when anything but its timestamp changed."""
+
+    v: int
+    """The version of the protocol."""
+    type: Literal["summary"]
+    summary: Summary
+
+
+class PingMessage(TypedDict):
+    """A sign of life, after 20 seconds without another message."""
+
+    v: int
+    """The version of the protocol."""
+    type: Literal["ping"]
+
+
+_PING: PingMessage = {"v": VERSION, "type": "ping"}
+PING = json.dumps(_PING)
 
 _now = monotonic
 

@@ -216,7 +216,7 @@ class Overflow:
             "duration": Histogram(DURATION_BOUNDS),
             "accept": Histogram(ACCEPT_BOUNDS),
         }
-        for key in tuple(self._counters):
+        for key in [*self._counters]:
             more = self._more(key)
             kind, *rest = key
             if not more:

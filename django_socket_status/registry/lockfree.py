@@ -1,7 +1,8 @@
 """Takes elements out of collections that other threads write to, without a lock.
 
 Each step is one call that CPython completes before another thread or a signal handler
-runs. An exception between two steps loses no element.
+runs, with and without the GIL: ``[*collection]`` is such a step, and without the GIL
+``tuple(collection)`` is none. An exception between two steps loses no element.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import contextlib
 import itertools
 from collections.abc import Container, Iterable, Iterator
 from typing import TypeVar
+
+from django_socket_status.concurrency.threads import has_gil
 
 __all__ = ["drain_deque", "drain_set", "hold"]
 
@@ -30,7 +33,7 @@ def hold(entries: dict[K, V], keys: Iterable[K]) -> Iterator[dict[K, V]]:
         entries: The dictionary; other threads may remove entries from it.
         keys: The keys of the entries. One that is not there is left out.
     """
-    asked = tuple(keys)
+    asked = [*keys]
     found: list[V | None] = []
     held: dict[K, V] = {}
     try:
@@ -59,8 +62,10 @@ def drain_set(waiting: set[T], but_not: Container[T] = ()) -> Iterator[list[T]]:
             # One by one: each element is removed either here or by another thread.
             # ``extend`` keeps what it has when the set is empty.
             taken.extend(map(set.pop, itertools.repeat(waiting, len(waiting))))
-        # ``pop`` does not shrink the table; this builds a new one.
-        waiting.intersection_update(waiting)
+        # ``pop`` does not shrink the table; this builds a new one. Without the GIL,
+        # what another thread adds between building and replacing would be lost.
+        if has_gil():
+            waiting.intersection_update(waiting)
         yield taken
     finally:
         waiting.update(it for it in taken if it not in but_not)

@@ -95,7 +95,7 @@ class Registry:
 
     def newest_numbers(self, limit: int) -> list[int]:
         """Return the numbers of the newest counted connections. O(connections)."""
-        return heapq.nlargest(limit, [it.number for it in tuple(self.intake.counted)])
+        return heapq.nlargest(limit, [it.number for it in [*self.intake.counted]])
 
     def watch_again(self) -> None:
         """Observe the next message of each connection. O(connections that sent)."""
@@ -164,8 +164,8 @@ class Registry:
         Drains may happen between two pieces. Before you send a piece, drop with
         :meth:`still_counted` what has left since.
         """
-        connections = iter(tuple(self.intake.counted))
-        users = iter(tuple(self.users))
+        connections = iter([*self.intake.counted])
+        users = iter([*self.users])
         while True:
             some = tuple(itertools.islice(connections, size))
             names = tuple(itertools.islice(users, size))

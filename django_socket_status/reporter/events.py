@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 
 from django.db import close_old_connections
 
+from django_socket_status.concurrency.threads import daemon_thread
 from django_socket_status.limits import bounded_text
 from django_socket_status.records import ConnectionRecord
 from django_socket_status.registry.lifecycle import Event
@@ -99,11 +100,8 @@ class EventThread:
 
     def _ensure_thread(self) -> None:
         if self._thread is None or not self._thread.is_alive():
-            thread = threading.Thread(
-                target=_run,
-                args=[self._signal, self._events],
-                name="django-socket-status-events",
-                daemon=True,
+            thread = daemon_thread(
+                "django-socket-status-events", _run, self._signal, self._events
             )
             thread.start()
             self._thread = thread

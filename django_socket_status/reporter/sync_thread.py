@@ -18,6 +18,7 @@ from types import CodeType, FrameType
 from asgiref.sync import SyncToAsync
 
 from django_socket_status.concurrency.clock import monotonic
+from django_socket_status.concurrency.threads import has_gil
 
 __all__ = ["SyncThreadProbe", "is_sync_thread"]
 
@@ -88,7 +89,7 @@ class SyncThreadProbe:
             "for their one thread, which runs %s. Make that call shorter, or run it "
             "with sync_to_async(..., thread_sensitive=False).",
             self.wait_seconds,
-            running_in(thread) or "code without a Python frame",
+            running_in(thread) or "code that cannot be named",
         )
 
 
@@ -108,9 +109,10 @@ def running_in(thread: threading.Thread | None) -> str | None:
     """Return the name of the function that asgiref's handler has called in a thread.
 
     If that is Channels' code, the name of the project's function that it calls follows.
-    No argument is read, and no frame is kept.
+    No argument is read, and no frame is kept. ``None`` without the GIL, where frames of
+    another thread must not be read.
     """
-    if thread is None or thread.ident is None:
+    if thread is None or thread.ident is None or not has_gil():
         return None
     codes = list(_codes_above_handler(sys._current_frames().get(thread.ident)))
     if not codes:

@@ -22,6 +22,7 @@ from collections.abc import Callable
 from django_socket_status import backends
 from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.concurrency.forks import after_fork
+from django_socket_status.concurrency.threads import daemon_thread
 from django_socket_status.conf import get_settings
 from django_socket_status.records import Snapshot
 from django_socket_status.registry.causes import is_restart
@@ -126,9 +127,7 @@ class Reporter:
             with self._starting:
                 if self._thread is not None and self._thread.is_alive():
                     return
-                thread = threading.Thread(
-                    target=self._run, name="django-socket-status-reporter", daemon=True
-                )
+                thread = daemon_thread("django-socket-status-reporter", self._run)
                 self._thread = thread
                 thread.start()
         except RuntimeError as error:

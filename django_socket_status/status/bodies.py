@@ -2,16 +2,91 @@
 
 from __future__ import annotations
 
-from typing import Any
+import datetime
+from typing import Annotated, Any, TypeAlias, TypedDict
 
-from django_socket_status.records import ConnectionPage, ConnectionRecord, instant
+from django_socket_status.activity.conditions import Condition
+from django_socket_status.records import (
+    ConnectionPage,
+    ConnectionRecord,
+    Coverage,
+    instant,
+)
 from django_socket_status.status.answers import WorkerRecord
 from django_socket_status.status.conditions import Workers
 
-__all__ = ["connection_body", "page_body", "worker_body", "workers_body"]
+__all__ = [
+    "ConnectionBody",
+    "PageBody",
+    "WorkerBody",
+    "WorkersBody",
+    "connection_body",
+    "page_body",
+    "worker_body",
+    "workers_body",
+]
+
+#: An instant as JSON has it. ``schema/`` reads what an annotation is written from.
+Instant: TypeAlias = Annotated[str, datetime.datetime]
 
 
-def page_body(page: ConnectionPage) -> dict[str, Any]:
+class ConnectionBody(TypedDict):
+    """One accepted WebSocket that is open."""
+
+    connection_id: str
+    type: str
+    endpoint: str
+    user_id: str | None
+    labels: dict[str, str]
+    connected_at: Instant
+    worker_id: str
+
+
+class PageBody(TypedDict):
+    """A part of the list of connections, newest first."""
+
+    connections: list[ConnectionBody]
+    total: int | None
+    limit: int
+    offset: int | None
+    """How many matching connections come before this page; null after a cursor."""
+    next_offset: int | None
+    """The offset of the next page; null on the last one, and after a cursor."""
+    next_after: str | None
+    """The cursor of the next page; null on the last one."""
+    complete: bool
+
+
+class WorkerBody(TypedDict):
+    """A process that serves WebSockets."""
+
+    worker_id: str
+    host: str
+    pid: int
+    server: str
+    started_at: Instant
+    reported_at: Instant
+    is_late: bool
+    total_sockets: int
+    sockets_by_type: dict[str, int]
+    complete: bool
+    condition: Annotated[dict[str, Any] | None, Condition | None]
+
+
+class WorkersBody(TypedDict):
+    """The processes that serve WebSockets, oldest first."""
+
+    workers: list[WorkerBody]
+    """The processes, oldest first."""
+    timestamp: Instant
+    """When the backend was read: UTC."""
+    coverage: Coverage
+    """What the answer covers."""
+    stale: bool
+    """Whether the answer may be old."""
+
+
+def page_body(page: ConnectionPage) -> PageBody:
     """Return a page of open connections."""
     return {
         "connections": [connection_body(connection) for connection in page],
@@ -24,7 +99,7 @@ def page_body(page: ConnectionPage) -> dict[str, Any]:
     }
 
 
-def connection_body(connection: ConnectionRecord) -> dict[str, Any]:
+def connection_body(connection: ConnectionRecord) -> ConnectionBody:
     """Return one open connection."""
     return {
         "connection_id": connection.connection_id,
@@ -37,7 +112,7 @@ def connection_body(connection: ConnectionRecord) -> dict[str, Any]:
     }
 
 
-def workers_body(found: Workers) -> dict[str, Any]:
+def workers_body(found: Workers) -> WorkersBody:
     """Return the workers of a reading, and what it covers."""
     reading = found.reading
     return {
@@ -48,8 +123,9 @@ def workers_body(found: Workers) -> dict[str, Any]:
     }
 
 
-def worker_body(record: WorkerRecord) -> dict[str, Any]:
+def worker_body(record: WorkerRecord) -> WorkerBody:
     """Return one worker, with its condition if it is known."""
+    condition = record.condition
     return {
         "worker_id": record.worker_id,
         "host": record.host,
@@ -62,5 +138,5 @@ def worker_body(record: WorkerRecord) -> dict[str, Any]:
         "total_sockets": record.total_sockets,
         "sockets_by_type": dict(record.sockets_by_type),
         "complete": record.complete,
-        "condition": record.condition and record.condition.as_dict(),
+        "condition": None if condition is None else condition.as_dict(),
     }

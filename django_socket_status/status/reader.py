@@ -195,8 +195,8 @@ class StatusReader:
 
     def own_users(self) -> frozenset[str]:
         """Return the users of this process if the backend does not know them."""
-        # ``tuple`` is atomic: the reporter's thread may change the dictionary.
-        return frozenset(tuple(self._registry.users) if self._is_unreported else ())
+        # A list of it is atomic: the reporter's thread may change the dictionary.
+        return frozenset([*self._registry.users] if self._is_unreported else ())
 
     def is_first_question_about(self, kind: str) -> bool:
         """Return whether to log an unknown type: each once, the first hundred."""

@@ -13,7 +13,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from types import FrameType
-from typing import Any
+from typing import Any, TypedDict
 
 from asgiref.sync import markcoroutinefunction
 from django.core.exceptions import BadRequest, SuspiciousOperation, TooManyFieldsSent
@@ -34,7 +34,7 @@ from django_socket_status.access import (
 from django_socket_status.conf import get_settings
 from django_socket_status.exceptions import NotKeptError, StatusUnavailableError
 
-__all__ = ["JsonView", "error", "json_view"]
+__all__ = ["ErrorBody", "JsonView", "Problem", "error", "json_view"]
 
 #: Seconds after which a client may retry: about a heartbeat.
 RETRY_AFTER_SECONDS = 2
@@ -239,11 +239,24 @@ def _finished(response: HttpResponse, access: str) -> HttpResponse:
     return response
 
 
+class Problem(TypedDict):
+    """What is wrong."""
+
+    code: str
+    """A word for programs, such as `bad_request`."""
+    message: str
+    """A sentence for people."""
+
+
+class ErrorBody(TypedDict):
+    """The body of every error."""
+
+    error: Problem
+
+
 def error(status: HTTPStatus, message: str) -> JsonResponse:
     """Return an error as JSON: ``{"error": {"code": ..., "message": ...}}``."""
-    code = status.name.lower()
-    response = JsonResponse(
-        {"error": {"code": code, "message": message}}, status=status.value
-    )
+    body: ErrorBody = {"error": {"code": status.name.lower(), "message": message}}
+    response = JsonResponse(body, status=status.value)
     response.headers["Cache-Control"] = "private, no-store"
     return response

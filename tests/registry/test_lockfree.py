@@ -6,6 +6,7 @@ from collections import deque
 
 import pytest
 
+from django_socket_status.registry import lockfree
 from django_socket_status.registry.lockfree import drain_deque, drain_set
 
 pytestmark = pytest.mark.python
@@ -41,6 +42,21 @@ def test_what_another_thread_takes_meanwhile_is_not_waited_for():
         assert sorted(taken) == [1, 2]
         taken.clear()
     assert not set(waiting)
+
+
+def test_set_is_not_shrunk_without_the_gil(monkeypatch):
+    class Shared(set):
+        """Without the GIL, it is built again and replaced in two steps."""
+
+        def intersection_update(self, *others):
+            raise AssertionError("what is added in between would be lost")
+
+    monkeypatch.setattr(lockfree, "has_gil", lambda: False)
+    waiting = Shared({1, 2})
+    with drain_set(waiting) as taken:
+        assert sorted(taken) == [1, 2]
+        taken.clear()
+    assert not waiting
 
 
 def test_what_is_in_a_queue_is_drain_set_in_order():
