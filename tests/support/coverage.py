@@ -46,6 +46,7 @@ COVERED_BY: dict[str, str] = {
     "cli.subcommands.criteria": "cli/subcommands/test_connections.py",
     "cli.subcommands.ended": "cli/subcommands/test_closed.py",
     "cli.subcommands.lists": "cli/subcommands/test_connections.py",
+    "contrib.opentelemetry": "contrib/opentelemetry/test_instruments.py",
     "control.closing": "operations/test_disconnect.py",
     "control.execution": "operations/test_disconnect.py",
     "control.matching": "operations/test_disconnect.py",

@@ -15,8 +15,8 @@ from prometheus_client.core import (
 
 from django_socket_status import __version__
 from django_socket_status.activity.totals import OTHER, Histogram
+from django_socket_status.contrib.outcomes import causes_of, results_of
 from django_socket_status.contrib.prometheus.numbers import Numbers
-from django_socket_status.endings import CAUSES
 from django_socket_status.status.totals import TotalsRecord
 
 __all__ = ["PREFIX", "families"]
@@ -27,9 +27,6 @@ PREFIX = "django_socket_status"
 KNOWN_CODES = frozenset(map(str, range(1000, 1016)))
 #: A client may send any of 2,000 other codes: above so many, all are ``other``.
 MAX_CODES = 32
-
-#: How a handshake may end.
-RESULTS = ("accepted", "403", "4xx", "5xx", "gone", "error", OTHER)
 
 Rows = Iterable[tuple[Sequence[str], float]]
 
@@ -105,7 +102,7 @@ def _so_far(totals: TotalsRecord, created: float) -> Iterator[Metric]:
         "Closed WebSockets, by what ended them.",
         ["type", "cause"],
         created,
-        _nested(_causes(totals)),
+        _nested(causes_of(totals)),
     )
     yield _counter(
         "close_codes",
@@ -119,7 +116,7 @@ def _so_far(totals: TotalsRecord, created: float) -> Iterator[Metric]:
         "Handshakes of WebSockets, by their result.",
         ["type", "result"],
         created,
-        _nested(_results(totals)),
+        _nested(results_of(totals)),
     )
     failures: Rows = [((), totals.report_failures)]
     yield _counter(
@@ -150,33 +147,6 @@ def _codes(codes: Mapping[str, int]) -> Mapping[str, int]:
         return codes
     known = {code: count for code, count in codes.items() if code in KNOWN_CODES}
     return {**known, OTHER: sum(codes.values()) - sum(known.values())}
-
-
-def _causes(totals: TotalsRecord) -> Mapping[str, Mapping[str, int]]:
-    """Return every cause of each type: Prometheus does not see a 1 before any 0."""
-    zero: dict[str, int] = dict.fromkeys(CAUSES, 0)
-    return {kind: {**zero, **totals.closed.get(kind, {})} for kind in totals.opened}
-
-
-def _results(totals: TotalsRecord) -> Mapping[str, Mapping[str, int]]:
-    """Return every result of each type, also those that are 0."""
-    kinds = {**totals.opened, **totals.rejected}
-    results = {kind: dict.fromkeys(RESULTS, 0) for kind in kinds}
-    for kind, count in totals.opened.items():
-        results[kind]["accepted"] = count
-    for kind, statuses in totals.rejected.items():
-        found = results[kind]
-        for status, count in statuses.items():
-            result = _result_of(status)
-            found[result] += count
-    return results
-
-
-def _result_of(status: str) -> str:
-    if status in ("403", "gone", "error"):
-        return status
-    first = status[:1]
-    return f"{first}xx" if status.isdigit() and first in "45" else OTHER
 
 
 def _rows(items: Iterable[tuple[str, float]]) -> Rows:

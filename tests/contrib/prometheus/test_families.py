@@ -10,11 +10,8 @@ from typing import Any
 from prometheus_client.core import Metric
 
 from django_socket_status.activity.totals import Totals
-from django_socket_status.contrib.prometheus.families import (
-    MAX_CODES,
-    RESULTS,
-    families,
-)
+from django_socket_status.contrib.outcomes import RESULTS
+from django_socket_status.contrib.prometheus.families import MAX_CODES, families
 from django_socket_status.contrib.prometheus.numbers import Numbers
 from django_socket_status.endings import CAUSES
 from django_socket_status.status.totals import TotalsRecord, totals_record
