@@ -73,6 +73,10 @@ PLACES = {
     "health_check": {"contrib.health_check"},
     "redis": {"backends.redis.driver"},
     "msgpack": {"backends.redis.codec"},
+    "opentelemetry": {
+        "contrib.opentelemetry",
+        "contrib.opentelemetry.instruments",
+    },
     "prometheus_client": {
         "contrib.prometheus.exposition",
         "contrib.prometheus.families",
@@ -137,7 +141,7 @@ def test_core_imports_without_the_optional_packages():
     """Also where they are installed: nothing may reach for them."""
     script = """
 import sys
-for name in ("redis", "msgpack", "prometheus_client"):
+for name in ("redis", "msgpack", "opentelemetry", "prometheus_client"):
     sys.modules[name] = None
 import django
 django.setup()
@@ -145,6 +149,7 @@ from django_socket_status import apps, checks, consumers, middleware, services, 
 from django_socket_status.backends.redis import backend as redis
 from django_socket_status.backends.sqlite import backend as sqlite
 from django_socket_status.backends import memory
+from django_socket_status.contrib import opentelemetry
 """
     result = subprocess.run(
         [sys.executable, "-c", script],

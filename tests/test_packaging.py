@@ -185,4 +185,10 @@ def test_core_needs_django_channels_and_asgiref_only(metadata):
 
 
 def test_optional_services_are_extras(metadata):
-    assert set(metadata.get_all("Provides-Extra")) == {"example", "health", "redis"}
+    assert set(metadata.get_all("Provides-Extra")) == {
+        "example",
+        "health",
+        "otel",
+        "prometheus",
+        "redis",
+    }

@@ -150,6 +150,7 @@ LOGGERS = {
 THREADS = {
     "django-socket-status-access",
     "django-socket-status-audit",
+    "django-socket-status-encodings",
     "django-socket-status-events",
     "django-socket-status-listeners",
     "django-socket-status-questions",

@@ -5,8 +5,8 @@ the backend hangs, and an event loop never blocks. One read answers all callers 
 called before it began. Its result also answers the callers of the next
 ``CACHE_SECONDS``, unless a socket of this process opens or closes.
 
-There are three threads, so that a slow question does not delay a quick one: one reads
-the summary, one answers quick questions, one searches.
+There are four threads, so that a slow question does not delay a quick one: one reads
+the summary, one answers quick questions, one searches, one encodes long answers.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from django_socket_status.concurrency.daemon_executor import (
     Call,
     CallTimeoutError,
     DaemonExecutor,
+    QueueFullError,
     aresult,
     result,
 )
@@ -83,6 +84,9 @@ class StatusReader:
         self._searches = DaemonExecutor(
             "django-socket-status-searches", QUESTIONS, clock=clock
         )
+        self._encodings = DaemonExecutor(
+            "django-socket-status-encodings", QUESTIONS, clock=clock
+        )
         self._source = DeploymentSource(registry, reporter)
         self._cache = self._new_cache()
 
@@ -91,6 +95,7 @@ class StatusReader:
         self._summaries.reset()
         self._questions.reset()
         self._searches.reset()
+        self._encodings.reset()
         self._cache = self._new_cache()
 
     def read(self) -> Reading:
@@ -187,6 +192,17 @@ class StatusReader:
             finally:
                 call.cancel()
         except Exception as error:
+            raise unavailable(error) from error
+
+    async def aencode(self, encode: Callable[[], T]) -> T:
+        """Return what a function returns that computes for long, off the event loop.
+
+        Raises:
+            StatusUnavailableError: there is no result in the time of a read.
+        """
+        try:
+            return await aresult(self._encodings.submit(encode), self.read_seconds)
+        except (CallTimeoutError, QueueFullError, RuntimeError) as error:
             raise unavailable(error) from error
 
     def holds_user(self, user_id: str) -> bool:

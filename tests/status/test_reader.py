@@ -29,7 +29,7 @@ from django_socket_status.reporter.thread import reporter
 from django_socket_status.services import SocketStatusService
 from django_socket_status.status import reader as status_module
 from django_socket_status.status.read_cache import ReadCache
-from django_socket_status.status.reader import StatusReader
+from django_socket_status.status.reader import StatusReader, status_reader
 from django_socket_status.status.reading import Reading
 from django_socket_status.testing.isolation import MEMORY_BACKEND
 from tests.support.asgi_driver import own_threads, wait_until
@@ -847,3 +847,14 @@ def test_settings_that_change_leave_no_thread_behind(settings):
         service.read()
         service.ask(lambda backend: True)
     wait_until(lambda: len(own_threads()) <= before + 2)
+
+
+async def test_long_answer_is_encoded_on_another_thread():
+    thread = await status_reader.aencode(threading.current_thread)
+    assert thread.name == "django-socket-status-encodings"
+
+
+async def test_answer_that_is_not_encoded_in_time_is_an_error(monkeypatch):
+    monkeypatch.setattr(status_reader, "read_seconds", 0.01)
+    with Gate() as gate, pytest.raises(StatusUnavailableError):
+        await status_reader.aencode(gate)

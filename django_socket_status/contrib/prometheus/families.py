@@ -15,6 +15,7 @@ from prometheus_client.core import (
 
 from django_socket_status import __version__
 from django_socket_status.activity.totals import OTHER, Histogram
+from django_socket_status.contrib.outcomes import causes_of, results_of
 from django_socket_status.contrib.prometheus.numbers import Numbers
 from django_socket_status.status.totals import TotalsRecord
 
@@ -101,7 +102,7 @@ def _so_far(totals: TotalsRecord, created: float) -> Iterator[Metric]:
         "Closed WebSockets, by what ended them.",
         ["type", "cause"],
         created,
-        _nested(totals.closed),
+        _nested(causes_of(totals)),
     )
     yield _counter(
         "close_codes",
@@ -115,7 +116,7 @@ def _so_far(totals: TotalsRecord, created: float) -> Iterator[Metric]:
         "Handshakes of WebSockets, by their result.",
         ["type", "result"],
         created,
-        _nested(_results(totals)),
+        _nested(results_of(totals)),
     )
     failures: Rows = [((), totals.report_failures)]
     yield _counter(
@@ -146,23 +147,6 @@ def _codes(codes: Mapping[str, int]) -> Mapping[str, int]:
         return codes
     known = {code: count for code, count in codes.items() if code in KNOWN_CODES}
     return {**known, OTHER: sum(codes.values()) - sum(known.values())}
-
-
-def _results(totals: TotalsRecord) -> Mapping[str, Mapping[str, int]]:
-    results = {kind: {"accepted": count} for kind, count in totals.opened.items()}
-    for kind, statuses in totals.rejected.items():
-        found = results.setdefault(kind, {})
-        for status, count in statuses.items():
-            result = _result_of(status)
-            found[result] = found.get(result, 0) + count
-    return results
-
-
-def _result_of(status: str) -> str:
-    if status in ("403", "gone", "error"):
-        return status
-    first = status[:1]
-    return f"{first}xx" if status.isdigit() and first in "45" else OTHER
 
 
 def _rows(items: Iterable[tuple[str, float]]) -> Rows:

@@ -6,6 +6,7 @@ package also work without it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,7 @@ from django_socket_status.contrib.prometheus.numbers import (
     deployment_numbers,
     worker_numbers,
 )
+from django_socket_status.status.reader import status_reader
 from django_socket_status.views.guard import error, json_view
 
 __all__ = ["metrics", "worker_metrics"]
@@ -53,7 +55,11 @@ def _aanswers(
 ) -> Callable[[HttpRequest], Awaitable[HttpResponse]]:
     async def answer(request: HttpRequest) -> HttpResponse:
         refused = await arefusal(request)
-        return refused or _respond(request, scope, await read())
+        if refused is not None:
+            return refused
+        # Some milliseconds for each type: sockets of the event loop must not wait.
+        respond = functools.partial(_respond, request, scope, await read())
+        return await status_reader.aencode(respond)
 
     return answer
 

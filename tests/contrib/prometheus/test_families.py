@@ -10,8 +10,10 @@ from typing import Any
 from prometheus_client.core import Metric
 
 from django_socket_status.activity.totals import Totals
+from django_socket_status.contrib.outcomes import RESULTS
 from django_socket_status.contrib.prometheus.families import MAX_CODES, families
 from django_socket_status.contrib.prometheus.numbers import Numbers
+from django_socket_status.endings import CAUSES
 from django_socket_status.status.totals import TotalsRecord, totals_record
 from tests.support.source import ROOT
 
@@ -102,7 +104,9 @@ def test_type_without_an_open_connection_has_a_zero():
 
 
 def test_handshakes_are_told_apart_by_their_result():
-    assert values(found(numbers())["_handshakes"], "_total") == {
+    told = values(found(numbers())["_handshakes"], "_total")
+    assert len(told) == 2 * len(RESULTS)
+    assert {labels: value for labels, value in told.items() if value} == {
         ("call", "403"): 1,
         ("call", "4xx"): 3,
         ("call", "5xx"): 1,
@@ -111,10 +115,19 @@ def test_handshakes_are_told_apart_by_their_result():
         ("chat", "accepted"): 1,
     }
     other = totals(opened={}, rejected={"call": {"error": 1, "302": 1, "other": 2}})
-    assert values(found(numbers(totals=other))["_handshakes"], "_total") == {
+    told = values(found(numbers(totals=other))["_handshakes"], "_total")
+    assert {labels: value for labels, value in told.items() if value} == {
         ("call", "error"): 1,
         ("call", "other"): 3,
     }
+
+
+def test_cause_that_did_not_occur_is_zero_and_not_absent():
+    told = values(found(numbers())["_connections_closed"], "_total")
+    assert {labels for labels in told if labels[0] == "chat"} == {
+        ("chat", cause) for cause in CAUSES
+    }
+    assert sum(told.values()) == 2
 
 
 def test_buckets_end_above_a_week_and_include_those_before():

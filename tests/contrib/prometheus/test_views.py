@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from collections.abc import Iterator
 
 import pytest
+from django.http import HttpResponse
 from django.test import AsyncClient, Client
 from django.urls import reverse
 
+from django_socket_status.contrib.prometheus import views
 from django_socket_status.exceptions import BackendError
 from django_socket_status.testing import isolated_socket_status
 from tests.support.held_sockets import CallConsumer, open_socket
 from tests.support.scripted_backend import SCRIPTED, fails_with, scripted
+
+pytestmark = pytest.mark.python
 
 URLS = ["/socket-status/metrics/", "/socket-status/metrics/worker/"]
 OPEN = 'django_socket_status_connections{type="call"} 1.0'
@@ -93,3 +98,17 @@ def test_other_methods_are_refused():
     assert Client().post(URLS[0]).status_code == 405
     head = Client().head(URLS[0])
     assert (head.status_code, head.content) == (200, b"")
+
+
+async def test_event_loop_does_not_encode(monkeypatch):
+    threads = []
+
+    def note(*given: object) -> HttpResponse:
+        threads.append(threading.current_thread())
+        return HttpResponse()
+
+    monkeypatch.setattr(views, "_respond", note)
+    for url in URLS:
+        assert (await AsyncClient().get(url)).status_code == 200
+    assert threading.current_thread() not in threads
+    assert len(threads) == 2
