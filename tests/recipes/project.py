@@ -26,24 +26,59 @@ from tests.settings import *
 INSTALLED_APPS = [*INSTALLED_APPS, "myproject"]
 TEMPLATES = [{**TEMPLATES[0], "DIRS": ["templates"]}]
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+# A database in memory is not closed by the thread that has opened it.
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": "site.sqlite3",
+        "TEST": {"NAME": "test.sqlite3"},
+    }
+}
+INSTALLED_APPS += ["django_tasks_db"]
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 ROOT_URLCONF = "myproject.urls"
 ASGI_APPLICATION = "myproject.asgi.application"
 """
 
 CONSUMERS = """
-from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.generic import websocket
 from django_socket_status.consumers import SocketStatusMixin
 
 
-class CallConsumer(SocketStatusMixin, AsyncJsonWebsocketConsumer):
+class CallConsumer(SocketStatusMixin, websocket.AsyncJsonWebsocketConsumer):
     async def receive_json(self, content):
         await self.send_json(content)
 """
 
-ASGI = """
-from channels.routing import ProtocolTypeRouter, URLRouter
+CHAT = """
 
-application = ProtocolTypeRouter({"websocket": URLRouter([])})
+class ChatConsumer(SocketStatusMixin, websocket.AsyncWebsocketConsumer):
+    async def connect(self):
+        self.group = "chat." + self.scope["url_route"]["kwargs"]["room"]
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.accept()
+
+    async def disconnect(self, code):
+        await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def chat_message(self, event):
+        await self.send(event["text"])
+"""
+
+ASGI = """
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.urls import path
+from myproject.consumers import CallConsumer, ChatConsumer
+
+routes = [
+    path("ws/call/<room>/", CallConsumer.as_asgi()),
+    path("ws/chat/<room>/", ChatConsumer.as_asgi()),
+]
+application = ProtocolTypeRouter(
+    {"websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(routes)))}
+)
 """
 
 PRICES = """
@@ -65,7 +100,8 @@ GIVEN = {
     "DJANGO_SETTINGS_MODULE = myproject.settings\ndjango_find_project = false\n",
     "myproject/__init__.py": "",
     "myproject/asgi.py": ASGI,
-    "myproject/consumers.py": CONSUMERS,
+    "myproject/consumers.py": CONSUMERS + CHAT,
+    "myproject/messages.py": "def tell(room, text):\n    pass\n",
     "myproject/prices.py": PRICES,
     "myproject/settings.py": SETTINGS,
     "myproject/urls.py": "urlpatterns = []\n",
