@@ -17,7 +17,7 @@ from tests.support.source import ROOT
 
 DOCS = ROOT / "docs"
 
-BLOCK = re.compile(r"^```(python|py|django)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(python|py|django|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"(?:# |\{# )([\w/.-]+\.(?:py|html))(?: #\})?\n")
 
 SETTINGS = """
@@ -110,9 +110,23 @@ GIVEN = {
 
 def files_of(page: Path) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each file that a page shows."""
-    for _, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+    for language, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language == "diff":
+            text = side_of(text, "+")
         if named := NAMED.match(text):
             yield named[1], text
+
+
+def side_of(diff: str, sign: str) -> str:
+    """Return the text before a change (``"-"``), or after it (``"+"``)."""
+    lines = [it for it in diff.splitlines() if not it or it[0] in (" ", sign)]
+    return "".join(f"{line[1:]}\n" for line in lines)
+
+
+def diffs_of(page: Path) -> list[str]:
+    """Return the changes that a page shows."""
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [text for language, text in found if language == "diff"]
 
 
 def write(directory: Path, pages: list[Path]) -> list[str]:

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.recipes.project import DOCS, files_of, passed, run, write
+from tests.recipes.project import (
+    DOCS,
+    diffs_of,
+    files_of,
+    passed,
+    run,
+    side_of,
+    write,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -23,6 +31,15 @@ def test_examples_of_pages_pass(pages: list[Path], tmp_path: Path) -> None:
     assert "FAILED" not in told, told
     assert "ERROR" not in told, told
     assert passed(told) == {it for it in shown if "/test_" in it}
+
+
+@pytest.mark.parametrize(
+    "page", [it for it in RECIPES if diffs_of(it)], ids=lambda page: page.stem
+)
+def test_both_sides_of_a_change_compile(page: Path) -> None:
+    for diff in diffs_of(page):
+        for sign in "-+":
+            compile(side_of(diff, sign), page.name, "exec")
 
 
 def test_each_recipe_has_a_test() -> None:
