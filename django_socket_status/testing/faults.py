@@ -17,6 +17,7 @@ from django_socket_status.tracking.connection import Connection
 __all__ = [
     "advance",
     "backend_is_down",
+    "finish_events",
     "flush_backend",
     "forget_worker",
     "frozen",
@@ -30,6 +31,17 @@ def report_now() -> bool:
     with sender._lock:
         sender._reported_at = sender._retry_at = NEVER
         return sender.flush()
+
+
+def finish_events(seconds: float) -> bool:
+    """Wait for the receivers of the signals; return whether all have returned."""
+    events = reporter.sender._events
+    thread = events._thread
+    if thread is None or not thread.is_alive():
+        return True
+    # It ends after what is queued. The next event starts another one.
+    events.finish(seconds)
+    return not thread.is_alive()
 
 
 def forget_worker() -> None:

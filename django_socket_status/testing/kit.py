@@ -165,6 +165,19 @@ class SocketStatusKit(Assertions, AbstractContextManager["SocketStatusKit"]):
             patch = mock.patch("channels.db.close_old_connections", lambda: None)
             self._stack.enter_context(patch)
 
+    async def settle(self) -> None:
+        """Wait until the receivers of the signals have seen all that happened.
+
+        Raises:
+            TimeoutError: a receiver hangs.
+        """
+        faults.report_now()
+        if not await asyncio.to_thread(faults.finish_events, SECONDS):
+            raise TimeoutError(
+                f"A receiver of the socket signals has not returned for {SECONDS:g} "
+                "seconds."
+            )
+
     # Faults.
 
     @property

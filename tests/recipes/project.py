@@ -17,7 +17,7 @@ from tests.support.source import ROOT
 
 DOCS = ROOT / "docs"
 
-BLOCK = re.compile(r"^```(python|py|django)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r"^```(python|py|django|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"(?:# |\{# )([\w/.-]+\.(?:py|html))(?: #\})?\n")
 
 SETTINGS = """
@@ -26,24 +26,59 @@ from tests.settings import *
 INSTALLED_APPS = [*INSTALLED_APPS, "myproject"]
 TEMPLATES = [{**TEMPLATES[0], "DIRS": ["templates"]}]
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+# A database in memory is not closed by the thread that has opened it.
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": "site.sqlite3",
+        "TEST": {"NAME": "test.sqlite3"},
+    }
+}
+INSTALLED_APPS += ["django_tasks_db"]
+TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 ROOT_URLCONF = "myproject.urls"
 ASGI_APPLICATION = "myproject.asgi.application"
 """
 
 CONSUMERS = """
-from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from channels.generic import websocket
 from django_socket_status.consumers import SocketStatusMixin
 
 
-class CallConsumer(SocketStatusMixin, AsyncJsonWebsocketConsumer):
+class CallConsumer(SocketStatusMixin, websocket.AsyncJsonWebsocketConsumer):
     async def receive_json(self, content):
         await self.send_json(content)
 """
 
-ASGI = """
-from channels.routing import ProtocolTypeRouter, URLRouter
+CHAT = """
 
-application = ProtocolTypeRouter({"websocket": URLRouter([])})
+class ChatConsumer(SocketStatusMixin, websocket.AsyncWebsocketConsumer):
+    async def connect(self):
+        self.group = "chat." + self.scope["url_route"]["kwargs"]["room"]
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.accept()
+
+    async def disconnect(self, code):
+        await self.channel_layer.group_discard(self.group, self.channel_name)
+
+    async def chat_message(self, event):
+        await self.send(event["text"])
+"""
+
+ASGI = """
+from channels.auth import AuthMiddlewareStack
+from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.security.websocket import AllowedHostsOriginValidator
+from django.urls import path
+from myproject.consumers import CallConsumer, ChatConsumer
+
+routes = [
+    path("ws/call/<room>/", CallConsumer.as_asgi()),
+    path("ws/chat/<room>/", ChatConsumer.as_asgi()),
+]
+application = ProtocolTypeRouter(
+    {"websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(routes)))}
+)
 """
 
 PRICES = """
@@ -65,7 +100,8 @@ GIVEN = {
     "DJANGO_SETTINGS_MODULE = myproject.settings\ndjango_find_project = false\n",
     "myproject/__init__.py": "",
     "myproject/asgi.py": ASGI,
-    "myproject/consumers.py": CONSUMERS,
+    "myproject/consumers.py": CONSUMERS + CHAT,
+    "myproject/messages.py": "def tell(room, text):\n    pass\n",
     "myproject/prices.py": PRICES,
     "myproject/settings.py": SETTINGS,
     "myproject/urls.py": "urlpatterns = []\n",
@@ -74,9 +110,23 @@ GIVEN = {
 
 def files_of(page: Path) -> Iterator[tuple[str, str]]:
     """Yield the name and the text of each file that a page shows."""
-    for _, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+    for language, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if language == "diff":
+            text = side_of(text, "+")
         if named := NAMED.match(text):
             yield named[1], text
+
+
+def side_of(diff: str, sign: str) -> str:
+    """Return the text before a change (``"-"``), or after it (``"+"``)."""
+    lines = [it for it in diff.splitlines() if not it or it[0] in (" ", sign)]
+    return "".join(f"{line[1:]}\n" for line in lines)
+
+
+def diffs_of(page: Path) -> list[str]:
+    """Return the changes that a page shows."""
+    found = BLOCK.findall(page.read_text(encoding="utf-8"))
+    return [text for language, text in found if language == "diff"]
 
 
 def write(directory: Path, pages: list[Path]) -> list[str]:

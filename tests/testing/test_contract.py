@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from collections.abc import Collection
+from pathlib import Path
 
 from django_socket_status.activity.stored import ReportAnswer
 from django_socket_status.backends.base import BaseBackend
@@ -13,7 +16,7 @@ from django_socket_status.records import (
     Report,
     Snapshot,
 )
-from django_socket_status.testing import BackendContract, Clock, FakeWorker
+from django_socket_status.testing import BackendContract, Clock, FakeWorker, contract
 from django_socket_status.testing.contract.activity import EVERYTHING
 
 
@@ -57,3 +60,19 @@ def test_callers_learn_that_an_old_backend_keeps_nothing() -> None:
     assert backend.keeps == frozenset()
     answer = backend.exchange(worker.full(activity=EVERYTHING))
     assert answer == ReportAnswer(is_taken=True)
+
+
+def test_contract_calls_each_method_of_a_backend():
+    calls = {
+        node.func.attr
+        for path in Path(contract.__file__).parent.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    }
+    methods = {
+        name
+        for name, _ in inspect.getmembers(BaseBackend, inspect.isfunction)
+        if not name.startswith("_")
+    }
+    assert len(methods) > 15
+    assert not methods - calls

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,7 +20,9 @@ from django_socket_status.conf import SQLITE_BACKEND
 from django_socket_status.consumers import SocketStatusMixin
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.services import SocketStatusService
+from django_socket_status.signals import socket_closed, socket_opened
 from django_socket_status.testing import SocketStatusKit
+from django_socket_status.testing import kit as kit_module
 
 
 class CallConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
@@ -37,13 +42,15 @@ class STTRoomConsumer(SocketStatusMixin, WebsocketConsumer):
 CALL = CallConsumer.as_asgi()
 STT_ROOM = STTRoomConsumer.as_asgi()
 
+pytestmark = pytest.mark.python
+
 ADA, BEN = User(pk=7, username="ada"), User(pk=8, username="ben")
 
 
 @pytest.fixture(autouse=True)
 def socket_status() -> Iterator[SocketStatusKit]:
-    with SocketStatusKit() as kit:
-        yield kit
+    with SocketStatusKit() as status:
+        yield status
 
 
 def total() -> int:
@@ -242,6 +249,42 @@ async def test_disconnects_are_noted(socket_status):
         False,
     )
     socket_status.assert_closed(cause="disconnected", code=4403)
+
+
+async def test_receivers_have_seen_what_happened(socket_status):
+    seen: list[str] = []
+
+    def see(signal, connection, **facts):
+        time.sleep(0.01)
+        seen.append(facts.get("cause", "opened"))
+
+    with contextlib.ExitStack() as stack:
+        for signal in (socket_opened, socket_closed):
+            signal.connect(see)
+            stack.callback(signal.disconnect, see)
+        for number in (1, 2):
+            async with socket_status.open(CALL):
+                pass
+            await socket_status.settle()
+            assert seen == ["opened", "client_closed"] * number
+        await socket_status.settle()
+
+
+async def test_receiver_that_hangs_is_told(socket_status, monkeypatch):
+    monkeypatch.setattr(kit_module, "SECONDS", 0.05)
+    hang = threading.Event()
+
+    def wait(**facts):
+        hang.wait()
+
+    socket_opened.connect(wait)
+    try:
+        async with socket_status.open(CALL):
+            with pytest.raises(TimeoutError, match="has not returned"):
+                await socket_status.settle()
+            hang.set()
+    finally:
+        socket_opened.disconnect(wait)
 
 
 def test_settings_of_the_project_stay_unless_the_test_has_others(settings):
