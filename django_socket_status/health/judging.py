@@ -109,7 +109,7 @@ def judge_health(found: Workers) -> Health:
 
 def is_draining(worker: WorkerRecord) -> bool:
     """Return whether a worker closes its connections because it will end."""
-    return bool(getattr(worker, "is_draining", False))
+    return worker.is_draining
 
 
 def _waits_longer(worker: WorkerRecord, limit: float) -> bool:

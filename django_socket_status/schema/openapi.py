@@ -56,8 +56,8 @@ class _Endpoint:
 _KEPT = (400, 401, 403, 501, 503)
 _ERRORS = (*_KEPT, 405)
 
-#: The URLs of the documents themselves.
-_LEFT_OUT = ("asyncapi", "openapi")
+#: The URLs of the documents themselves, and those that answer in Prometheus' formats.
+_LEFT_OUT = ("asyncapi", "openapi", "metrics", "worker_metrics")
 
 #: By the name of the URL.
 _ENDPOINTS = {

@@ -67,6 +67,7 @@ class WorkerBody(TypedDict):
     started_at: Instant
     reported_at: Instant
     is_late: bool
+    is_draining: bool
     total_sockets: int
     sockets_by_type: dict[str, int]
     complete: bool

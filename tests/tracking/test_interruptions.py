@@ -309,8 +309,8 @@ def test_no_exception_anywhere_leaves_a_connection(app, entry):
             is_entered = injection.where.partition(":")[0] not in NOT_YET_ENTERED
             assert ends == 1 or (not ends and not is_entered), injection.where
             if gone() is not None:
-                # A connection that was only just made: a cycle, for the collector. It is
-                # young. A full collection would take most of the time of this test.
+                # A connection that was only just made: a cycle, for the collector.
+                # It is young; a full collection takes most of the time of this test.
                 gc.collect(0)
                 assert injection.where.partition(":")[0] in MAY_LEAVE_A_CYCLE
             assert gone() is None, injection.where

@@ -152,7 +152,7 @@ def _by_state(workers: Sequence[WorkerRecord]) -> Mapping[str, int]:
 
 
 def _state_of(worker: WorkerRecord) -> str:
-    if getattr(worker, "is_draining", False):
+    if worker.is_draining:
         return "draining"
     return "late" if worker.is_late else "serving"
 
