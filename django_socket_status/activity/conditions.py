@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from django_socket_status.activity.bodies import ConditionBody
 from django_socket_status.exceptions import BackendError
 from django_socket_status.validation import (
     damaged,
@@ -45,7 +46,7 @@ class Condition:
         """Return the lag of the slowest event loop, ``None`` without one."""
         return max(self.loop_lag_seconds, default=None)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> ConditionBody:
         """Return the measurements as JSON has them; a worker's JSON has the rest."""
         return {
             "release": self.release,
@@ -57,7 +58,7 @@ class Condition:
 
     def to_text(self) -> str:
         """Return the condition as JSON, ASCII."""
-        body = self.as_dict()
+        body: dict[str, Any] = {**self.as_dict()}
         if self.is_draining:
             body["is_draining"] = True
         return json.dumps(body, separators=(",", ":"))

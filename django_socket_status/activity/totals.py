@@ -10,8 +10,9 @@ import bisect
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 
+from django_socket_status.activity.bodies import HistogramBody
 from django_socket_status.exceptions import BackendError
 
 __all__ = [
@@ -22,7 +23,6 @@ __all__ = [
     "MAX_STATUSES",
     "OTHER",
     "Histogram",
-    "HistogramBody",
     "Totals",
 ]
 
@@ -41,19 +41,6 @@ _MAX = 2**53 - 1
 _MAX_NAMES = 20_000
 
 T = TypeVar("T")
-
-
-class HistogramBody(TypedDict):
-    """How many values fell into each bucket, as JSON has it."""
-
-    bounds_seconds: list[float]
-    """The upper bound of each bucket but the last, inclusive."""
-    buckets: list[int]
-    """How many values are in each bucket; one more than there are bounds."""
-    count: int
-    """How many values there are."""
-    sum_seconds: float
-    """The sum of all values."""
 
 
 @dataclasses.dataclass(slots=True)

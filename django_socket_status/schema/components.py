@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from django_socket_status.activity.bodies import ConditionBody, HistogramBody
 from django_socket_status.activity.conditions import Condition
 from django_socket_status.activity.entries import ClosedConnection, RejectedConnection
-from django_socket_status.activity.totals import Histogram, HistogramBody
+from django_socket_status.activity.totals import Histogram
 from django_socket_status.health.answers import Health, HealthDetails
 from django_socket_status.records import ConnectionPage, ConnectionRecord, Summary
 from django_socket_status.schema.shapes import Shape
@@ -38,7 +39,7 @@ SHAPES = (
     Shape(name="Connection", cls=ConnectionBody, record=ConnectionRecord),
     Shape(name="Workers", cls=WorkersBody),
     Shape(name="Worker", cls=WorkerBody, record=WorkerRecord),
-    Shape(name="Condition", cls=Condition),
+    Shape(name="Condition", cls=ConditionBody, record=Condition),
     Shape(name="ClosedPage", cls=_CLOSED, also=["next_offset"]),
     Shape(name="ClosedConnection", cls=ClosedConnection),
     Shape(name="RejectedPage", cls=_REJECTED, also=["next_offset"]),

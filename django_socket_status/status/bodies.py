@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated, Any, TypeAlias, TypedDict
+from typing import Annotated, TypeAlias, TypedDict
 
-from django_socket_status.activity.conditions import Condition
+from django_socket_status.activity.bodies import ConditionBody
 from django_socket_status.records import (
     ConnectionPage,
     ConnectionRecord,
@@ -71,7 +71,7 @@ class WorkerBody(TypedDict):
     total_sockets: int
     sockets_by_type: dict[str, int]
     complete: bool
-    condition: Annotated[dict[str, Any] | None, Condition | None]
+    condition: ConditionBody | None
 
 
 class WorkersBody(TypedDict):

@@ -88,6 +88,8 @@ def test_each_json_view_is_described():
         if isinstance(route.callback, JsonView)
     }
     assert views - OPENAPI["paths"].keys() == {
+        "/metrics/",
+        "/metrics/worker/",
         "/schema/asyncapi.json",
         "/schema/openapi.json",
     }

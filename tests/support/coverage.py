@@ -13,6 +13,7 @@ __all__ = ["COVERED_BY"]
 # fmt: off
 COVERED_BY: dict[str, str] = {
     "activity.as_json": "views/test_activity.py",
+    "activity.bodies": "schema/test_documents.py",
     "activity.buckets": "activity/test_history.py",
     "activity.forgetting": "status/test_forgetting.py",
     "activity.stored": "backends/test_memory.py",
