@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from django_socket_status.admin.figures.attention import name_of
+from django_socket_status.admin.figures.details import Details
 from django_socket_status.admin.figures.facts import Facts, Flow, flow_of
 from django_socket_status.admin.figures.words import cause_text, code_text, status_text
 from django_socket_status.admin.page import Page
@@ -39,6 +40,8 @@ class TypeRow(NamedTuple):
     open: int
     share: int
     """In percent."""
+    details: Details | None
+    """``None`` if not known."""
     opened_per_minute: str
     """In the last hour; empty if not known."""
     abnormal: int | None
@@ -47,26 +50,26 @@ class TypeRow(NamedTuple):
 
 def type_rows(page: Page, facts: Facts) -> list[TypeRow]:
     """Return the types with open connections, the largest first."""
-    total = facts.summary.total_sockets
     counts = sorted(facts.summary.sockets_by_type.items(), key=lambda it: (-it[1], it))
     histories = facts.histories.by_type if facts.histories else {}
     flows = {kind: flow_of(history) for kind, history in histories.items()}
     return [
-        _type_row(page, kind, count, total, flows.get(kind))
+        _type_row(page, facts, kind, count, flows.get(kind))
         for kind, count in counts
         if count
     ]
 
 
 def _type_row(
-    page: Page, kind: str, count: int, total: int, flow: Flow | None
+    page: Page, facts: Facts, kind: str, count: int, flow: Flow | None
 ) -> TypeRow:
     share = None if flow is None else flow.abnormal_share
     return TypeRow(
         name=kind,
         url=page.link("open", type=kind),
         open=count,
-        share=round(100 * count / total),
+        share=round(100 * count / facts.summary.total_sockets),
+        details=facts.details.get(kind),
         opened_per_minute="" if flow is None else decimal_text(flow.opened / 60),
         abnormal=None if share is None else round(100 * share),
     )
