@@ -14,6 +14,7 @@ from django_socket_status.admin.figures.facts import Facts, Flow, flow_of
 from django_socket_status.admin.figures.words import cause_text, code_text, status_text
 from django_socket_status.admin.page import Page
 from django_socket_status.conf import get_settings
+from django_socket_status.endings import CAUSES
 from django_socket_status.status.answers import WorkerRecord
 from django_socket_status.wording import decimal_text
 
@@ -111,7 +112,12 @@ def cause_rows(page: Page, facts: Facts) -> list[CountRow]:
     for causes in facts.totals.closed.values() if facts.totals else ():
         _add(counts, causes)
     return [
-        CountRow(cause, cause_text(cause), page.link("closed", cause=cause), *more)
+        CountRow(
+            cause,
+            cause_text(cause),
+            page.link("closed", cause=cause) if cause in CAUSES else "",
+            *more,
+        )
         for cause, *more in _ordered(counts)
     ]
 
@@ -168,6 +174,7 @@ class WorkerRow(NamedTuple):
     reported_at: datetime.datetime | None
     """Only if the worker is late: otherwise it changes with each report."""
     is_complete: bool
+    is_draining: bool
     open: int
     lag: str
     wait: str
@@ -189,6 +196,8 @@ def _worker_row(page: Page, worker: WorkerRecord) -> WorkerRow:
         started_at=worker.started_at,
         reported_at=worker.reported_at if worker.is_late else None,
         is_complete=worker.complete,
+        # Workers of a release that cannot drain do not say it.
+        is_draining=getattr(worker, "is_draining", False),
         open=worker.total_sockets,
         lag=_waited(condition.max_loop_lag_seconds if condition else None),
         wait=_waited(condition.sync_thread_wait_seconds if condition else None),
