@@ -93,6 +93,8 @@ class Settings:
     metrics_access: str = ""
     #: The bearer token of ``METRICS_ACCESS = "token"``: at least 16 characters.
     metrics_token: str = dataclasses.field(default="", repr=False)
+    #: Whether Django's admin shows the page "WebSocket connections".
+    admin: bool = True
     #: Types of consumers or routes, by dotted path of the class or by route pattern.
     types: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: What ``ws_endpoints`` shows for a type, when the route does not say it all.
@@ -134,6 +136,8 @@ def get_settings() -> Settings:
 def has_type(field: dataclasses.Field[Any], value: object) -> bool:
     """Return whether a value has the type of a field."""
     default = getattr(DEFAULTS, field.name)
+    if isinstance(default, bool):
+        return isinstance(value, bool)
     if isinstance(default, float):
         return isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(default, int):

@@ -92,6 +92,7 @@ def test_each_key_is_read_as_it_is_given(settings):
         "SUMMARY_ACCESS": "staff",
         "METRICS_ACCESS": "token",
         "METRICS_TOKEN": "secret",
+        "ADMIN": False,
         "TYPES": {"ws/": "any"},
         "ENDPOINTS": {"any": "/ws/?x=<x>"},
         "CLOSED_LIMIT": 7,
