@@ -14,6 +14,7 @@ class SocketStatusConfig(AppConfig):
 
     name = "django_socket_status"
     verbose_name = _("WebSocket status")
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
         """Register the system checks."""

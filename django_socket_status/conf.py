@@ -84,6 +84,8 @@ class Settings:
     #: Who may read the summary: ``"public"``, ``"authenticated"``, ``"staff"`` or
     #: the dotted path of a callable that takes the request and returns a bool.
     summary_access: str = PUBLIC
+    #: Whether Django's admin shows the page "WebSocket connections".
+    admin: bool = True
     #: Types of consumers or routes, by dotted path of the class or by route pattern.
     types: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: What ``ws_endpoints`` shows for a type, when the route does not say it all.
@@ -125,6 +127,8 @@ def get_settings() -> Settings:
 def has_type(field: dataclasses.Field[Any], value: object) -> bool:
     """Return whether a value has the type of a field."""
     default = getattr(DEFAULTS, field.name)
+    if isinstance(default, bool):
+        return isinstance(value, bool)
     if isinstance(default, float):
         return isinstance(value, int | float) and not isinstance(value, bool)
     if isinstance(default, int):

@@ -24,6 +24,7 @@ LAYERS = {
         "endings",
         "exceptions",
         "limits",
+        "models",
         "signals",
     },
     "records, and what is known of the project": {

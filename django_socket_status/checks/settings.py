@@ -178,6 +178,8 @@ def _is_text(value: object, limit: int) -> bool:
 
 def _wanted(key: str) -> str:
     default = getattr(DEFAULTS, FIELDS[key].name)
+    if isinstance(default, bool):
+        return "True or False"
     if isinstance(default, float):
         return "a number of seconds"
     if isinstance(default, int):

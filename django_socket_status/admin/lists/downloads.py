@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 
-from django_socket_status.admin.export import FORMATS, astream, stream
 from django_socket_status.admin.filters import Filter, FilterError
+from django_socket_status.admin.lists.export import FORMATS, astream, stream
 from django_socket_status.admin.page import Page
 from django_socket_status.services import SocketStatusService
 from django_socket_status.status.list_types import STATES

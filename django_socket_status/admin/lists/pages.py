@@ -13,14 +13,14 @@ from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_socket_status.admin.cells import rows_of
-from django_socket_status.admin.choices import TITLES, fields_of
-from django_socket_status.admin.columns import chosen, columns_of, query_value
-from django_socket_status.admin.command_line import command_of
-from django_socket_status.admin.connection import connection
-from django_socket_status.admin.downloads import export
 from django_socket_status.admin.filters import LABEL_PREFIX, Filter, FilterError
-from django_socket_status.admin.newer import newer_text, since_of
+from django_socket_status.admin.lists.cells import rows_of
+from django_socket_status.admin.lists.choices import TITLES, fields_of
+from django_socket_status.admin.lists.columns import chosen, columns_of, query_value
+from django_socket_status.admin.lists.command_line import command_of
+from django_socket_status.admin.lists.connection import connection
+from django_socket_status.admin.lists.downloads import export
+from django_socket_status.admin.lists.newer import newer_text, since_of
 from django_socket_status.admin.page import Page
 from django_socket_status.admin.routes import Route
 from django_socket_status.services import SocketStatusService

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from django_socket_status.admin.columns import Column
 from django_socket_status.admin.filters import LABEL_PREFIX, Filter
+from django_socket_status.admin.lists.columns import Column
+from django_socket_status.admin.lists.people import Person, people_of
 from django_socket_status.admin.page import Page
-from django_socket_status.admin.people import Person, people_of
 from django_socket_status.status.answers import WorkerRecord
 from django_socket_status.status.list_types import AnyConnection
 
@@ -117,7 +117,9 @@ class _Cells:
             return [Part(_("anonymous"))]
         person = self._people.get(user_id)
         only = self.link("user", f"pk:{user_id}")
-        return [Part(person.name if person else user_id, person and person.url or only)]
+        return [
+            Part(person.name if person else user_id, (person and person.url) or only)
+        ]
 
     def type(self, record: AnyConnection) -> Sequence[Part]:
         """Return the type, with a link to the filtered list."""

@@ -6,8 +6,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from django_socket_status.admin.columns import Column, query_value
 from django_socket_status.admin.filters import Filter
+from django_socket_status.admin.lists.columns import Column, query_value
 from django_socket_status.status.list_types import State
 
 __all__ = ["Command", "command_of"]

@@ -10,9 +10,9 @@ from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
-from django_socket_status.admin.cells import rows_of
-from django_socket_status.admin.columns import COLUMNS, Column
 from django_socket_status.admin.filters import Filter
+from django_socket_status.admin.lists.cells import rows_of
+from django_socket_status.admin.lists.columns import COLUMNS, Column
 from django_socket_status.admin.page import Page
 from django_socket_status.control.selector import connection_numbers
 from django_socket_status.exceptions import StatusUnavailableError
