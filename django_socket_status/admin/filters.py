@@ -118,7 +118,7 @@ class Filter:
         for name, value in parameters.items():
             if value is not None:
                 found[name] = value
-        return found.urlencode(safe="/:~")
+        return found.urlencode(safe="/:~,")
 
     def of_state(self, state: State) -> Filter:
         """Return this filter for another list, without what that list has not."""

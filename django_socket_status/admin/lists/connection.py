@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from django_socket_status.admin.filters import Filter
+from django_socket_status.admin.lists import links
 from django_socket_status.admin.lists.cells import rows_of
 from django_socket_status.admin.lists.columns import COLUMNS, Column
 from django_socket_status.admin.page import Page
@@ -66,15 +67,9 @@ def connection(page: Page, connection_id: str) -> HttpResponseBase:
         user_id=record.user_id,
         worker=workers.get(record.worker_id),
         others=_others(page, record, workers),
-        can_disconnect=state == "open" and page.access.disconnect_connection,
-        disconnect_url=_disconnect_url(page, connection_id),
+        disconnect_url=state == "open"
+        and links.disconnect_url(page, connection_id=connection_id),
     )
-
-
-def _disconnect_url(page: Page, connection_id: str) -> str:
-    if not page.access.disconnect_connection:
-        return ""
-    return page.url("disconnect", connection_id=connection_id)
 
 
 def _query_of(connection_id: str) -> ConnectionQuery:

@@ -9,11 +9,13 @@ from typing import Any
 
 from django.http import HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
 from django.utils.functional import Promise, cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_socket_status.admin.filters import LABEL_PREFIX, Filter, FilterError
+from django_socket_status.admin.lists import links
 from django_socket_status.admin.lists.cells import rows_of
 from django_socket_status.admin.lists.choices import TITLES, fields_of
 from django_socket_status.admin.lists.columns import chosen, columns_of, query_value
@@ -30,6 +32,8 @@ from django_socket_status.status.search import Found, Search, search
 from django_socket_status.wording import number_text
 
 __all__ = ["PAGE", "ROUTES"]
+
+now = timezone.now
 
 #: Connections on a page.
 PAGE = 100
@@ -59,7 +63,7 @@ class _List:
     @cached_property
     def now(self) -> datetime.datetime:
         """Return the time of this page."""
-        return datetime.datetime.now(tz=datetime.timezone.utc)
+        return now()
 
     def wanted(self) -> Search:
         """Return the search.
@@ -151,7 +155,7 @@ def _surroundings(shown: _List, user_id: str | None = None) -> dict[str, Any]:
             it: f"{page.url('export')}?{filter_.query(state=shown.state, format=it)}"
             for it in ("csv", "json")
         },
-        "can_disconnect": shown.state == "open" and page.access.disconnect_connection,
+        "disconnect_url": shown.state == "open" and links.disconnect_url(page),
     }
 
 
