@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Site, Visit, serving, wait_for
+from tests.browser.conftest import Site, Visit, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -25,18 +25,11 @@ KNOWN = re.compile(r"404 \(Not Found\)")
 
 
 @pytest.fixture(scope="module")
-def own_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Serve the site with a short lease, for tests that kill it, too."""
-    with serving(tmp_path_factory.mktemp("admin")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def session(own_site: Site, browser) -> list:
+def session(site: Site, browser) -> list:
     """Return the cookies of a superuser."""
     context = browser.new_context()
     page = context.new_page()
-    page.goto(f"{own_site.origin}/admin/login/")
+    page.goto(f"{site.origin}/admin/login/")
     page.fill("[name=username]", "ada")
     page.fill("[name=password]", "ada")
     page.click("[type=submit]")
@@ -46,7 +39,7 @@ def session(own_site: Site, browser) -> list:
 
 
 @pytest.fixture
-def see(own_site: Site, session: list, browser) -> Iterator[Callable[..., Visit]]:
+def see(site: Site, session: list, browser) -> Iterator[Callable[..., Visit]]:
     """Open the overview as a superuser."""
     contexts: list[BrowserContext] = []
 
@@ -56,7 +49,7 @@ def see(own_site: Site, session: list, browser) -> Iterator[Callable[..., Visit]
         context.add_cookies(session)
         context.add_init_script(QUICK)
         visit = Visit(context)
-        visit.page.goto(f"{own_site.origin}{path}")
+        visit.page.goto(f"{site.origin}{path}")
         return visit
 
     yield see
@@ -72,9 +65,9 @@ def is_open(page: Page, count: int) -> None:
     expect(page.locator("#ss-open")).to_have_text(str(count), timeout=60_000)
 
 
-def test_page_works_without_javascript(own_site, see):
-    with own_site.open():
-        wait_for(lambda: own_site.total() == 1)
+def test_page_works_without_javascript(site, see):
+    with site.open():
+        wait_for(lambda: site.total() == 1)
         page = see(java_script_enabled=False).page
         is_open(page, 1)
         expect(page.locator("#ss-pause")).to_be_hidden()
@@ -83,23 +76,23 @@ def test_page_works_without_javascript(own_site, see):
         expect(page.locator("#ss-spans [aria-current]")).to_have_text("6 hours")
 
 
-def test_page_follows_the_server_and_violates_no_policy(own_site, see):
+def test_page_follows_the_server_and_violates_no_policy(site, see):
     visit = see()
     is_open(visit.page, 0)
     expect(visit.page.locator("#ss-pill")).to_have_text("Live")
-    with own_site.open():
+    with site.open():
         is_open(visit.page, 1)
         expect(visit.page.locator("#types tbody th")).to_have_text("call")
     is_open(visit.page, 0)
     assert complaints(visit) == []
 
 
-def test_focus_and_open_tables_stay_when_the_page_changes(own_site, see):
+def test_focus_and_open_tables_stay_when_the_page_changes(site, see):
     page = see().page
     link = page.locator("#ss-spans a").nth(1)
     page.evaluate("document.querySelector('#workers').dataset.mine = 'kept'")
     link.focus()
-    with own_site.open():
+    with site.open():
         is_open(page, 1)
         expect(link).to_be_focused()
         # The script took the mark away, and kept the element.
@@ -107,14 +100,14 @@ def test_focus_and_open_tables_stay_when_the_page_changes(own_site, see):
     is_open(page, 0)
 
 
-def test_paused_page_asks_for_nothing_and_says_so(own_site, see):
+def test_paused_page_asks_for_nothing_and_says_so(site, see):
     page = see().page
     page.locator("#ss-pause").click()
     expect(page.locator("#ss-pill")).to_have_text("Paused")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    with own_site.open():
-        wait_for(lambda: own_site.total() == 1)
+    with site.open():
+        wait_for(lambda: site.total() == 1)
         page.clock.install()
         page.clock.run_for(60_000)
         assert asked == []
@@ -124,7 +117,7 @@ def test_paused_page_asks_for_nothing_and_says_so(own_site, see):
         expect(page.locator("#ss-pill")).to_have_text("Live")
 
 
-def test_unchanged_part_is_answered_without_a_body(own_site, see):
+def test_unchanged_part_is_answered_without_a_body(site, see):
     page = see().page
     with page.expect_response(
         lambda it: "/now/" in it.url and it.status == 304, timeout=60_000
@@ -132,21 +125,21 @@ def test_unchanged_part_is_answered_without_a_body(own_site, see):
         pass
 
 
-def test_lost_server_makes_no_number_look_live(own_site, see):
+def test_lost_server_makes_no_number_look_live(site, see):
     visit = see()
     page = visit.page
-    own_site.kill()
+    site.kill()
     try:
         expect(page.locator("#ss-lost")).to_be_visible(timeout=60_000)
         expect(page.locator("#ss-pill")).to_have_text("Reconnecting…")
         expect(page.locator("#ss-lost")).to_contain_text("The values below are old.")
     finally:
-        own_site.start()
+        site.start()
     expect(page.locator("#ss-pill")).to_have_text("Live", timeout=120_000)
     expect(page.locator("#ss-lost")).to_be_hidden()
 
 
-def test_signed_out_page_stops(own_site, see):
+def test_signed_out_page_stops(site, see):
     page = see().page
     page.context.clear_cookies()
     expect(page.locator("#ss-pill")).to_have_text("Signed out", timeout=60_000)
@@ -162,8 +155,8 @@ def test_signed_out_page_stops(own_site, see):
     ],
     ids=["narrow-light", "wide-dark", "narrow-dark-rtl", "wide-light-rtl"],
 )
-def test_page_fits_and_has_no_axe_violation(own_site, see, viewport, scheme, direction):
-    with own_site.open():
+def test_page_fits_and_has_no_axe_violation(site, see, viewport, scheme, direction):
+    with site.open():
         visit = see(viewport=viewport, color_scheme=scheme, bypass_csp=True)
         is_open(visit.page, 1)
         visit.page.evaluate(f"document.documentElement.dir = '{direction}'")
@@ -172,8 +165,8 @@ def test_page_fits_and_has_no_axe_violation(own_site, see, viewport, scheme, dir
         assert visit.violations() == []
 
 
-def test_plots_have_tables_that_the_keyboard_opens(own_site, see):
-    with own_site.open():
+def test_plots_have_tables_that_the_keyboard_opens(site, see):
+    with site.open():
         page = see().page
         summary = page.locator("#ss-table-open summary")
         # The first sample is taken within ten seconds.
