@@ -13,6 +13,7 @@ import datetime
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.exceptions import BackendError
 from django_socket_status.pages import START, Cursor
 from django_socket_status.records import (
     ConnectionPage,
@@ -20,6 +21,7 @@ from django_socket_status.records import (
 )
 from django_socket_status.status.arguments import MAX_LIMIT
 from django_socket_status.status.ended_pages import page_of, parsed
+from django_socket_status.status.kept import no_details
 from django_socket_status.status.list_types import AnyConnection
 from django_socket_status.status.lists import ended_of
 from django_socket_status.status.queries import answered, connections_of
@@ -202,7 +204,12 @@ class _Walk:
             offset=place if isinstance(place, int) else 0,
             after=place if isinstance(place, Cursor) else None,
         )
-        return answered(connections_of(query)(backend))
+        try:
+            return answered(connections_of(query)(backend))
+        except BackendError as error:
+            if backend.wants_details:
+                raise
+            raise no_details(backend, "open") from error
 
     def _move_behind(self, backend: BaseBackend, page: ConnectionPage) -> None:
         from_at = self._wanted.from_at
