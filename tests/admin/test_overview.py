@@ -39,13 +39,21 @@ def test_numbers_are_those_of_the_deployment(superuser, deployment):
     text = text_of(superuser)
     assert re.search(r"Open connections 3 Peak of the last hour: 3", text)
     assert "Signed-in users 1 and 2 connections without a user" in text
-    assert "call 2 67 % 67 %" in text
+    # Its oldest connection opened at the default time of the fake worker.
+    assert "call 2 67 % 67 % 1 11/14/2023" in text
     assert "The client was lost 3 100 %" in text
     assert "4001 Private use, by the application 2" in text
     assert "stt HTTP 403 5" in text
     assert "host.example:4711 uvicorn v7" in text
     assert "On time 3 under 0.10 s" in text
     assert "Release v7 seen for the first time" in text
+
+
+def test_many_connections_are_not_read_one_by_one(superuser, deployment):
+    deployment.report(*(deployment.worker.open() for _ in range(501)))
+    text = text_of(superuser)
+    assert "Open connections 501" in text
+    assert "are shown while at most 500 connections are open" in text
 
 
 def test_one_connection_is_no_plural(superuser, deployment):
@@ -79,8 +87,8 @@ def test_counts_are_shown_without_what_is_not_kept(superuser, deployment, monkey
         raise NotKeptError("this backend keeps no history")
 
     deployment.report(deployment.worker.open())
-    monkeypatch.setattr("django_socket_status.admin.overview.get_histories", fail)
-    monkeypatch.setattr(facts, "get_histories", fail)
+    monkeypatch.setattr("django_socket_status.admin.overview.shared_histories", fail)
+    monkeypatch.setattr(facts, "shared_histories", fail)
     monkeypatch.setattr(facts.SocketStatusService, "get_totals", fail)
     text = text_of(superuser)
     assert "Open connections 1" in text
@@ -150,10 +158,14 @@ def test_parts_answer_view_status(sign_in, url):
 
 def test_full_update_is_small(superuser, deployment):
     worker = deployment.worker
-    deployment.report(*(worker.open(f"type{number % 20}") for number in range(100)))
-    deployment.sample()
-    for url in PARTS:
-        assert len(superuser.get(url).content) < 30 * 1024
+    kinds = [f"consultation_room_{number}" for number in range(20)]
+    deployment.report(*(worker.open(kinds[it % 20]) for it in range(500)))
+    deployment.fill(kinds)
+    for span in ("1h", "7d"):
+        body = superuser.get(f"{URL}plots/?span={span}").content
+        assert body.count(b"<tr>") == 3 * 61
+        assert len(body) < 30 * 1024
+    assert len(superuser.get(PARTS[0]).content) < 30 * 1024
 
 
 def test_what_clients_and_settings_can_influence_is_escaped(superuser, deployment):

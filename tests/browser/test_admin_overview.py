@@ -43,8 +43,12 @@ def see(site: Site, session: list, browser) -> Iterator[Callable[..., Visit]]:
     """Open the overview as a superuser."""
     contexts: list[BrowserContext] = []
 
-    def see(path: str = OVERVIEW, **options: object) -> Visit:
+    def see(
+        path: str = OVERVIEW, *, with_clock: bool = False, **options: object
+    ) -> Visit:
         context = browser.new_context(**options)
+        if with_clock:
+            context.clock.install()
         contexts.append(context)
         context.add_cookies(session)
         context.add_init_script(QUICK)
@@ -87,17 +91,43 @@ def test_page_follows_the_server_and_violates_no_policy(site, see):
     assert complaints(visit) == []
 
 
-def test_focus_and_open_tables_stay_when_the_page_changes(site, see):
-    page = see().page
-    link = page.locator("#ss-spans a").nth(1)
-    page.evaluate("document.querySelector('#workers').dataset.mine = 'kept'")
-    link.focus()
-    with site.open():
-        is_open(page, 1)
-        expect(link).to_be_focused()
-        # The script took the mark away, and kept the element.
-        assert page.locator("#workers").count() == 1
-    is_open(page, 0)
+MORPH = """async () => {
+    const script = document.querySelector("[src$='page.js']");
+    const { morph, duration } = await import(script.src);
+    const make = (html) => {
+        const element = document.createElement("div");
+        element.innerHTML = html;
+        return element;
+    };
+    const live = make(` <p>old</p><a id=a href=1>a</a>
+        <details id=d><p>1</p></details><i id=i>x</i>`);
+    document.body.append(live);
+    const [link, details] = [live.querySelector("#a"), live.querySelector("#d")];
+    link.focus();
+    details.open = true;
+    const next = make(`<p>new</p><b>b</b><a id=a href=2>a</a
+        ><details id=d><p>2</p></details>`);
+    morph(live, next);
+    return {
+        same: live.querySelector("#a") === link && live.querySelector("#d") === details,
+        focused: document.activeElement === link,
+        open: details.open,
+        href: link.getAttribute("href"),
+        text: live.textContent,
+        durations: [0.4, 59, 60, 7500, 90_000].map(duration),
+    };
+}"""
+
+
+def test_changed_part_keeps_its_elements_with_focus_and_open_tables(site, see):
+    assert see(bypass_csp=True).page.evaluate(MORPH) == {
+        "same": True,
+        "focused": True,
+        "open": True,
+        "href": "2",
+        "text": "newba2",
+        "durations": ["0 sec", "59 sec", "1 min", "2 hr 5 min", "1 day 1 hr"],
+    }
 
 
 def test_paused_page_asks_for_nothing_and_says_so(site, see):
@@ -115,6 +145,32 @@ def test_paused_page_asks_for_nothing_and_says_so(site, see):
         page.locator("#ss-pause").click()
         is_open(page, 1)
         expect(page.locator("#ss-pill")).to_have_text("Live")
+
+
+HIDE = """(hidden) => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_hidden_page_asks_for_nothing_and_at_once_when_it_is_seen(site, see):
+    page = see(with_clock=True).page
+    page.evaluate(HIDE, True)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(600_000)
+    assert asked == []
+    with page.expect_request(lambda it: "/now/" in it.url, timeout=60_000):
+        page.evaluate(HIDE, False)
+
+
+def test_ages_go_on_without_an_answer(site, see):
+    page = see(with_clock=True).page
+    page.evaluate(HIDE, True)
+    page.evaluate(HIDE, False)
+    page.locator("#ss-pause").click()
+    page.clock.run_for(7_300_000)
+    expect(page.locator("#ss-updated")).to_have_text(re.compile("^2 hr"))
 
 
 def test_unchanged_part_is_answered_without_a_body(site, see):
