@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django_socket_status.cli.control_arguments import CONTROL
+from django_socket_status.cli.search_arguments import with_search_filters
 
 __all__ = ["ACTIONS", "SUBCOMMANDS", "add_arguments", "named_in"]
 
@@ -138,7 +139,7 @@ def _add_filters(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         metavar="NAME=VALUE",
         help="only those with this label; several must all match",
     )
-    return group
+    return with_search_filters(group)
 
 
 def _add_columns(parser: argparse.ArgumentParser, columns: str) -> None:
