@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
+import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib.admin import ModelAdmin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.cache import get_conditional_response
 from django.utils.functional import cached_property
 
 from django_socket_status.admin.access import Access, access_of
@@ -79,6 +82,33 @@ class Page:
             self.context(title, **more),
             status=status,
         )
+
+    def live(
+        self,
+        template: str,
+        context: Mapping[str, Any],
+        as_of: datetime.datetime,
+    ) -> HttpResponse:
+        """Return what ``page.js`` fetches for an element with ``data-ss-live``.
+
+        The ETag is that of the HTML, so that an unchanged one is answered with 304.
+
+        Args:
+            template: The template, which is in the whole page, too.
+            context: What it needs. What changes all the time must not be in it: an
+                instant and not its age.
+            as_of: When the values were read.
+        """
+        body = self.fragment(template, context).encode()
+        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+        full = HttpResponse(body)
+        found = get_conditional_response(self.request, etag=etag, response=full)
+        response = full if found is None else found
+        response.headers["ETag"] = etag
+        response.headers["Cache-Control"] = "private, no-cache"
+        response.headers["Socket-Status-As-Of"] = as_of.isoformat()
+        response.headers["Socket-Status-Now"] = timezone.now().isoformat()
+        return response
 
     def fragment(self, template: str, context: Mapping[str, Any]) -> str:
         """Return a part of a page, without what surrounds it."""

@@ -56,6 +56,12 @@ def instant(value: datetime.datetime | None) -> str | SafeString:
 
 
 @register.filter
+def clock(value: datetime.datetime) -> str:
+    """Return the time of an instant, in the viewer's time zone and language."""
+    return date_format(timezone.localtime(value), "TIME_FORMAT")
+
+
+@register.filter
 def age(value: datetime.datetime | None) -> str | SafeString:
     """Return ``<time>`` with an instant that a script replaces by its age."""
     return _time(value, " data-age")
