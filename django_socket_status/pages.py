@@ -126,11 +126,21 @@ class ConnectionQuery:
     """How many matching connections to skip; 0 with ``after``."""
     after: Cursor | None = None
     """List only connections that come after this place; ``None`` for all."""
+    worker_ids: frozenset[str] | None = None
+    """Only connections of these workers; ``None`` for all. Readers set it only if the
+    backend has ``pages_of_workers``."""
+    number: int | None = None
+    """Only connections with this number, as ``worker_ids``."""
+
+    def matches_worker(self, worker_id: str) -> bool:
+        """Return whether connections of a worker may be among those to list."""
+        return self.worker_ids is None or worker_id in self.worker_ids
 
     def matches(self, opened: OpenedConnection) -> bool:
         """Return whether a connection is one of those to list."""
         return (
             (self.type is None or opened.type == self.type)
+            and (self.number is None or opened.number == self.number)
             and (self.user_id is None or opened.user_id == self.user_id)
             and not (self.anonymous and opened.user_id is not None)
             and all(opened.labels.get(key) == it for key, it in self.labels.items())

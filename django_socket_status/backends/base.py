@@ -52,6 +52,10 @@ class BaseBackend(OptionalMethods, abc.ABC):
     #: a cursor.
     pages_after: ClassVar[bool] = False
 
+    #: Whether :meth:`get_connections` heeds ``query.worker_ids`` and ``query.number``.
+    #: If false, readers search the pages for them.
+    pages_of_workers: ClassVar[bool] = False
+
     @abc.abstractmethod
     def report(self, report: Report) -> bool:
         """Take a report and renew the worker's lease from now.

@@ -56,7 +56,7 @@ class MemoryBackend(BaseBackend):
     keeps: frozenset[Kept] = frozenset(
         {"totals", "endings", "rewrites", "history", "conditions", "commands"}
     )
-    pages_after = True
+    pages_after = pages_of_workers = True
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -153,11 +153,12 @@ class MemoryBackend(BaseBackend):
         with self._lock:
             entries = self._live()
             held = [
-                (entry.report.worker.worker_id, tuple(entry.connections.values()))
-                for entry in entries
+                (it.report.worker.worker_id, tuple(it.connections.values()))
+                for it in entries
+                if query.matches_worker(it.report.worker.worker_id)
             ]
             complete = all(entry.report.complete for entry in entries)
-        # Without the lock, since other threads should not wait for comparing labels.
+        # Without the lock: other threads should not wait for comparing labels.
         found = [
             (worker_id, opened)
             for worker_id, connections in held

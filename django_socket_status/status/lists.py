@@ -41,6 +41,7 @@ from django_socket_status.status.reader import status_reader
 __all__ = [
     "aget_connections",
     "aiter_connections",
+    "ended_of",
     "get_connections",
     "iter_connections",
 ]
@@ -180,6 +181,20 @@ def aiter_connections(
 
 
 AskList = Callable[[BaseBackend], EndedList[Any]]
+
+
+def ended_of(
+    state: State, query: ConnectionQuery, cause: Cause | None, code: int | None
+) -> AskList:
+    """Return the question for all ended connections that match, newest first.
+
+    Raises:
+        ValueError: there is no such state or cause, or a filter does not fit the state.
+    """
+    ended = _wanted(state, query, cause, code).ended
+    if ended is None:
+        raise ValueError("state must be closed or rejected.")
+    return ended
 
 
 class _Wanted(NamedTuple):

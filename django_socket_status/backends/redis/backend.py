@@ -69,6 +69,7 @@ class RedisBackend(ActivityBackend):
 
     coverage: Coverage = "cluster"  # type: ignore[misc]
     pages_after = True
+    pages_of_workers = True
 
     def __init__(
         self,

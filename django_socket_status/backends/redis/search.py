@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django_socket_status.backends.redis.buckets import (
+    BUCKET_SIZE,
     Ages,
     BucketIndex,
     TypedEndpoint,
@@ -71,6 +72,7 @@ class Search:
     def run(self, live: Sequence[Live]) -> ConnectionPage:
         """Return the page, newest first."""
         query = self._query
+        live = [it for it in live if query.matches_worker(it.worker_id)]
         candidates = [*self._candidates(live)]
         total = self._known_total(live, candidates)
         following = sorted(filter(self._may_follow, candidates), key=_newest_first)
@@ -112,6 +114,8 @@ class Search:
         query = self._query
         if query.user_id is not None or query.anonymous or query.labels:
             return None
+        if query.number is not None:
+            return None
         if query.type is None:
             return sum(len(it.bucket) for it in candidates)
         if all(worker.counts.complete for worker in live):
@@ -119,7 +123,8 @@ class Search:
         return None
 
     def _candidates(self, live: Sequence[Live]) -> Iterator[_Candidate]:
-        wanted = mask_of_query(self._query)
+        wanted, only = mask_of_query(self._query), self._query.number
+        only = None if only is None else only // BUCKET_SIZE
         for worker, (packed, indexes, *ages) in zip(
             live, self._indexes(live), strict=True
         ):
@@ -133,7 +138,7 @@ class Search:
             if not buckets and any(worker.counts.by_type.values()):
                 self._complete = False
             for number, bucket in buckets:
-                if bucket.terms & wanted == wanted:
+                if bucket.terms & wanted == wanted and only in (None, number):
                     yield _Candidate(worker, number, bucket, oldest, table)
 
     def _indexes(self, live: Sequence[Live]) -> Iterator[Sequence[Any]]:

@@ -84,6 +84,7 @@ class SqliteBackend(ActivityMethods):
 
     coverage: Coverage = "host"  # type: ignore[misc]
     pages_after = True
+    pages_of_workers = True
 
     def __init__(
         self,

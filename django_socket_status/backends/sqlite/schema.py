@@ -56,9 +56,11 @@ __all__ = [
     "NOTE_BARE",
     "OF_AFTER",
     "OF_LABEL",
+    "OF_NUMBER",
     "OF_TYPE",
     "OF_USER",
     "OF_WORKERS",
+    "OF_WORKERS_BY_NUMBER",
     "PRESENCE_ROW",
     "READ_CONNECTIONS",
     "READ_ENDPOINTS",
@@ -225,6 +227,9 @@ opened_at <= ? AND (opened_at < ? OR worker_id > ? OR worker_id = ? AND number >
 """
 # The plus keeps SQLite from using the primary key, for which it would have to sort.
 OF_WORKERS = "+worker IN ({keys})"
+#: With a number, the primary key finds the connection.
+OF_WORKERS_BY_NUMBER = "connection.worker IN ({keys})"
+OF_NUMBER = "number = ?"
 OF_TYPE = "type = ?"
 OF_USER = "user = ?"
 OF_ANONYMOUS = "user IS NULL"

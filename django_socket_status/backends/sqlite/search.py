@@ -51,6 +51,7 @@ def search(
     if database.execute(sql.IS_OWNER_DAMAGED).fetchone()[0]:
         # No worker would ever remove that row.
         raise sqlite3.DatabaseError("the worker of a connection is damaged")
+    live = _of_query(query, live)
     where, values = _where(query, live)
     total = _total_by_counts(query, live)
     if total is None and query.after is None:
@@ -60,6 +61,18 @@ def search(
     if total is None or query.offset < total:
         rows = database.execute(*page_statement(query, live)).fetchall()
     return Found(total, rows, _is_whole(database, query, total, len(rows)))
+
+
+def _of_query(
+    query: ConnectionQuery, live: Mapping[int, WorkerStatus]
+) -> Mapping[int, WorkerStatus]:
+    if query.worker_ids is None:
+        return live
+    return {
+        key: status
+        for key, status in live.items()
+        if query.matches_worker(status.worker.worker_id)
+    }
 
 
 def page_of(
@@ -112,8 +125,12 @@ def page_statement(
 def _where(
     query: ConnectionQuery, live: Mapping[int, WorkerStatus]
 ) -> tuple[str, tuple[object, ...]]:
-    clauses = [sql.OF_WORKERS.format(keys=sql.keys(live))]
+    of_workers = sql.OF_WORKERS if query.number is None else sql.OF_WORKERS_BY_NUMBER
+    clauses = [of_workers.format(keys=sql.keys(live))]
     values: list[object] = []
+    if query.number is not None:
+        clauses.append(sql.OF_NUMBER)
+        values.append(query.number)
     if query.type is not None:
         clauses.append(sql.OF_TYPE)
         values.append(query.type)
@@ -132,7 +149,7 @@ def _total_by_counts(
     query: ConnectionQuery, live: Mapping[int, WorkerStatus]
 ) -> int | None:
     """Return how many connections match; ``None`` if the counts do not say."""
-    if query.user_id is not None or query.labels:
+    if query.user_id is not None or query.labels or query.number is not None:
         return None
     if not all(status.complete for status in live.values()):
         return None

@@ -1,0 +1,348 @@
+"""Searches the lists of connections by what no backend has an index for.
+
+The filters of :class:`~django_socket_status.records.ConnectionQuery` are the backend's.
+The others (endpoint, age, and the workers if the backend does not know them) are tried
+on each connection that the backend returns. A search looks at a limited number of open
+connections, and then says where it stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import Any
+
+from django_socket_status.activity.entries import ClosedConnection, RejectedConnection
+from django_socket_status.backends.base import BaseBackend
+from django_socket_status.endings import Cause
+from django_socket_status.pages import Cursor
+from django_socket_status.records import (
+    ConnectionPage,
+    ConnectionQuery,
+    ConnectionRecord,
+)
+from django_socket_status.status.arguments import MAX_LIMIT
+from django_socket_status.status.ended import EndedList
+from django_socket_status.status.list_types import AnyConnection, State
+from django_socket_status.status.lists import ended_of
+from django_socket_status.status.queries import answered, connections_of
+from django_socket_status.status.reader import status_reader
+
+__all__ = [
+    "Found",
+    "Search",
+    "aiter_pages",
+    "happened_at",
+    "iter_matching",
+    "iter_pages",
+    "search",
+]
+
+#: How many pages of ``MAX_LIMIT`` open connections one search reads at most.
+READS = 10
+
+#: Microseconds, which is how exact a ``datetime`` is.
+_MICROSECOND = datetime.timedelta(microseconds=1)
+_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
+
+#: A place in a list: a cursor, or how many connections come before it.
+Place = Cursor | int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """Which connections to find. What is ``None`` does not matter."""
+
+    state: State = "open"
+    """Which list."""
+    query: ConnectionQuery = dataclasses.field(default_factory=ConnectionQuery)
+    """Type, user, labels, ``anonymous``, ``worker_ids`` and ``number``."""
+    endpoint: str | None = None
+    """Only those of this route pattern."""
+    from_at: datetime.datetime | None = None
+    """Only those that opened, closed or were rejected at this instant or later."""
+    until_at: datetime.datetime | None = None
+    """Only those that did so at this instant or earlier."""
+    release: str | None = None
+    """Only ended ones whose worker ran this release."""
+    cause: Cause | None = None
+    """Only those that closed for this cause."""
+    code: int | None = None
+    """Only those that closed with this code, or were rejected with this status."""
+
+    def matches(self, record: AnyConnection) -> bool:
+        """Return whether a connection matches, as far as backends do not see to it."""
+        query, at = self.query, happened_at(record)
+        return (
+            query.matches_worker(record.worker_id)
+            and (self.endpoint is None or record.endpoint == self.endpoint)
+            and (self.from_at is None or at >= self.from_at)
+            and (self.until_at is None or at <= self.until_at)
+            and (query.number is None or _number_of(record) == query.number)
+            and (self.release is None or getattr(record, "release", "") == self.release)
+        )
+
+    def is_tried_on_each(self, backend: BaseBackend) -> bool:
+        """Return whether a backend returns open connections that do not match."""
+        query = self.query
+        is_by_worker = query.worker_ids is not None or query.number is not None
+        return (
+            self.endpoint is not None
+            or (self.until_at is not None and not backend.pages_after)
+            or (is_by_worker and not backend.pages_of_workers)
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Some connections that match, newest first, and what is known of the others."""
+
+    records: Sequence[AnyConnection]
+    """The connections."""
+    total: int | None
+    """How many match in all; ``None`` if that is not known."""
+    next_place: str | None
+    """Where to go on, in a text that is safe in a URL; ``None`` at the end."""
+    complete: bool
+    """False if connections may be missing."""
+    is_sample: bool = False
+    """Whether the list of ended connections had no room for all."""
+    looked_at: int | None = None
+    """How many connections were looked at, if the search stopped before the end with
+    fewer matches than were asked for."""
+
+
+def happened_at(record: AnyConnection) -> datetime.datetime:
+    """Return when a connection opened, or closed, or was rejected."""
+    if isinstance(record, ConnectionRecord):
+        return record.connected_at
+    if isinstance(record, ClosedConnection):
+        return record.closed_at
+    return record.rejected_at
+
+
+def _number_of(record: AnyConnection) -> int | None:
+    """Return the number of a connection in its worker; a rejected one has none."""
+    if isinstance(record, RejectedConnection):
+        return None
+    return int(record.connection_id.rpartition("-")[2], 16)
+
+
+def search(wanted: Search, limit: int, place: str | None = None) -> Found:
+    """Return connections that match, newest first.
+
+    Args:
+        wanted: Which connections.
+        limit: The most connections to return, up to 1,000.
+        place: The ``next_place`` of another answer.
+
+    Raises:
+        ValueError: the place is none of this list.
+        StatusUnavailableError: the list cannot be read now, or is not kept.
+    """
+    return status_reader.ask(_question(wanted, limit, place), searches=True)
+
+
+def iter_matching(wanted: Search) -> Iterator[AnyConnection]:
+    """Iterate over all connections that match, newest first.
+
+    Raises:
+        StatusUnavailableError: during the iteration: the list cannot be read.
+    """
+    for found in iter_pages(wanted):
+        yield from found.records
+
+
+def iter_pages(wanted: Search) -> Iterator[Found]:
+    """Iterate over all connections that match, newest first, in pages.
+
+    Raises:
+        StatusUnavailableError: during the iteration: the list cannot be read.
+    """
+    place: str | None = None
+    while True:
+        question = _question(wanted, _size(wanted), place)
+        found = status_reader.ask(question, searches=True)
+        yield found
+        if (place := found.next_place) is None:
+            return
+
+
+async def aiter_pages(wanted: Search) -> AsyncIterator[Found]:
+    """Iterate over all connections that match, as :func:`iter_pages`."""
+    place: str | None = None
+    while True:
+        question = _question(wanted, _size(wanted), place)
+        found = await status_reader.aask(question, searches=True)
+        yield found
+        if (place := found.next_place) is None:
+            return
+
+
+def _size(wanted: Search) -> int:
+    """Return the size of a page: ended connections are all read at once."""
+    return MAX_LIMIT if wanted.state == "open" else 10 * MAX_LIMIT
+
+
+def _question(
+    wanted: Search, limit: int, place: str | None
+) -> Callable[[BaseBackend], Found]:
+    if wanted.state == "open":
+        return _Walk(wanted, limit, _place_of(wanted, place)).run
+    read = ended_of(wanted.state, wanted.query, wanted.cause, wanted.code)
+    if place is not None:
+        _parsed(place)
+    return lambda backend: _page_of(read(backend), wanted, limit, place)
+
+
+def _place_of(wanted: Search, text: str | None) -> Place | None:
+    """Return the place of a text; without one, the place of ``until_at``.
+
+    Raises:
+        ValueError: there is no such place.
+    """
+    if text is None:
+        until_at = wanted.until_at
+        return None if until_at is None else Cursor(_seconds(until_at), "", -1)
+    if text.isascii() and text.isdecimal() and len(text) < 10:
+        return int(text)
+    return Cursor.read(text)
+
+
+def _seconds(at: datetime.datetime) -> float:
+    """Return an instant in seconds, with the microsecond that it begins."""
+    return (at + _MICROSECOND - _EPOCH).total_seconds()
+
+
+class _Walk:
+    """One search for open connections, within one question to the backend."""
+
+    def __init__(self, wanted: Search, limit: int, place: Place | None) -> None:
+        self._wanted, self._limit = wanted, limit
+        self._place = place
+        self._records: list[ConnectionRecord] = []
+        self._looked_at = 0
+        self._complete = True
+        self._is_end = False
+
+    def run(self, backend: BaseBackend) -> Found:
+        """Return what was found."""
+        wanted = self._wanted
+        if not backend.pages_after and isinstance(self._place, Cursor):
+            self._place = None
+        begins = self._place in (None, 0)
+        tried = wanted.is_tried_on_each(backend)
+        size, reads = (MAX_LIMIT, READS) if tried else (self._limit, 1)
+        page = None
+        for _ in range(reads):
+            page = self._take(backend, size)
+            if self._is_end or len(self._records) >= self._limit:
+                break
+        is_full = len(self._records) >= self._limit
+        return Found(
+            records=self._records,
+            total=self._total(page, begins=begins, tried=tried),
+            next_place=None if self._is_end else _text(self._place),
+            complete=self._complete,
+            looked_at=None if self._is_end or is_full else self._looked_at,
+        )
+
+    def _total(
+        self, page: ConnectionPage | None, *, begins: bool, tried: bool
+    ) -> int | None:
+        if begins and self._is_end:
+            return len(self._records)
+        is_cut = tried or self._wanted.from_at is not None
+        return None if is_cut or page is None else page.total
+
+    def _take(self, backend: BaseBackend, size: int) -> ConnectionPage:
+        """Read a page, keep what matches, and move on behind it."""
+        page = self._read(backend, size)
+        kept = [n for n, it in enumerate(page) if self._wanted.matches(it)]
+        room = self._limit - len(self._records)
+        if len(kept) > room:
+            # Only a page that ends there has the exact place of its last connection.
+            page = self._read(backend, kept[room - 1] + 1)
+        self._records += [it for it in page if self._wanted.matches(it)]
+        self._looked_at += len(page)
+        self._complete = self._complete and page.complete
+        self._move_behind(backend, page)
+        return page
+
+    def _read(self, backend: BaseBackend, size: int) -> ConnectionPage:
+        place, query = self._place, self._wanted.query
+        if not backend.pages_of_workers:
+            query = dataclasses.replace(query, worker_ids=None, number=None)
+        query = dataclasses.replace(
+            query,
+            limit=size,
+            offset=place if isinstance(place, int) else 0,
+            after=place if isinstance(place, Cursor) else None,
+        )
+        return answered(connections_of(query)(backend))
+
+    def _move_behind(self, backend: BaseBackend, page: ConnectionPage) -> None:
+        from_at = self._wanted.from_at
+        if backend.pages_after and not isinstance(self._place, int):
+            self._place, self._is_end = page.next_cursor, page.next_cursor is None
+        else:
+            self._place, self._is_end = page.next_offset, page.next_offset is None
+        if from_at is not None and page and page[-1].connected_at < from_at:
+            self._is_end = True
+
+
+def _text(place: Place | None) -> str | None:
+    if isinstance(place, Cursor):
+        return place.text
+    return None if place is None else str(place)
+
+
+def _page_of(
+    kept: EndedList[Any], wanted: Search, limit: int, place: str | None
+) -> Found:
+    """Return ended connections: all that are kept were read, so the total is exact."""
+    matching = [it for it in kept.records if wanted.matches(it)]
+    first = 0 if place is None else _index_of(place, matching)
+    end = min(first + limit, len(matching))
+    return Found(
+        records=matching[first:end],
+        total=len(matching),
+        next_place=_place_at(end, matching) if end < len(matching) else None,
+        complete=kept.complete,
+        is_sample=kept.is_sample,
+    )
+
+
+def _microseconds(record: AnyConnection) -> int:
+    return (happened_at(record) - _EPOCH) // _MICROSECOND
+
+
+def _place_at(end: int, records: Sequence[AnyConnection]) -> str:
+    """Return the place behind a record: its instant, and how many are as old."""
+    at = _microseconds(records[end - 1])
+    same = 1
+    while same < end and _microseconds(records[end - 1 - same]) == at:
+        same += 1
+    return f"{at}.{same}"
+
+
+def _index_of(place: str, records: Sequence[AnyConnection]) -> int:
+    """Return the index of the first record behind a place."""
+    at, same = _parsed(place)
+    instants = [_microseconds(it) for it in records]
+    newer = sum(it > at for it in instants)
+    return newer + min(instants.count(at), same)
+
+
+def _parsed(place: str) -> tuple[int, int]:
+    """Return the instant of a place, and how many are as old.
+
+    Raises:
+        ValueError: it is no place.
+    """
+    at, dot, same = place.partition(".")
+    texts = (at, same)
+    if not (dot and len(place) < 40 and all(it.isdecimal() for it in texts)):
+        raise ValueError("The text is no place of a list.")
+    return int(at), int(same)
