@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from django_socket_status.admin.progress import (
+from django_socket_status.admin.actions.progress import (
     FOLLOW_SECONDS,
     STOP_SECONDS,
     Progress,

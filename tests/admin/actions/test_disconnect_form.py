@@ -7,7 +7,10 @@ import inspect
 import pytest
 from django.utils import translation
 
-from django_socket_status.admin.disconnect_form import DEFAULT_CODE, DisconnectForm
+from django_socket_status.admin.actions.disconnect_form import (
+    DEFAULT_CODE,
+    DisconnectForm,
+)
 from django_socket_status.control.texts import valid_close
 from django_socket_status.services import SocketStatusService
 

@@ -1,7 +1,7 @@
 """The log of the admin: one entry for each action, whatever it closes.
 
 An entry belongs to a connection, or to the commands of an action on several. Neither is
-a row of a table, so ``admin/actions.py`` answers the links to both. The texts are in
+a row of a table, so ``log_views.py`` answers the links to both. The texts are in
 the language of who acted, as the log of the admin keeps any text that is not its own.
 """
 

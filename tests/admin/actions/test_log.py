@@ -6,7 +6,7 @@ import pytest
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 
-from django_socket_status.admin.log import (
+from django_socket_status.admin.actions.log import (
     MAX_COMMANDS,
     MAX_REPR,
     action_id,
