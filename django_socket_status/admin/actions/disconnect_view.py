@@ -60,7 +60,6 @@ def _ask(page: Page, target: Target, form: DisconnectForm) -> HttpResponseBase:
     return page.render(
         "disconnect.html",
         _title(target, who),
-        status=400 if form.errors else 200,
         target=target,
         who=who,
         rows=[(it, people.get(it.user_id or "")) for it in who.records],

@@ -34,7 +34,7 @@ def history(page: Page, object_id: str) -> HttpResponseBase:
     return page.render(
         "history.html",
         gettext("History: %(about)s") % {"about": about},
-        about=about,
+        is_action=bool(command_ids(about)),
         url=_url(page, about),
         entries=entries_of(about)[:SHOWN],
     )

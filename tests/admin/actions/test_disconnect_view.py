@@ -168,7 +168,7 @@ def test_wrong_code_or_reason_is_named_and_closes_nothing(
     superuser, sockets, requests, wrong, error
 ):
     page = superuser.post(DISCONNECT, {"connection_id": ids(), **SURE, **wrong})
-    assert page.status_code == 400
+    assert page.status_code == 200
     assert error in text_of(page)
     assert all(it in text_of(page) for it in ids())
     assert not requests
@@ -183,7 +183,7 @@ def test_too_many_matches_are_refused_with_the_rule(
 
     monkeypatch.setattr(disconnect_view, "selectors_of", selectors_of)
     page = superuser.post(f"{DISCONNECT}?anonymous=1", {"all_matching": "1", **SURE})
-    assert page.status_code == 400
+    assert page.status_code == 200
     assert "connections match, and this filter needs the id of each" in text_of(page)
     assert not requests
 
