@@ -17,9 +17,19 @@ from django.conf import settings
 from django.utils import timezone
 from django.utils.dateformat import format as format_date
 from django.utils.formats import date_format, get_format, number_format
-from django.utils.translation import trans_real
+from django.utils.translation import gettext, ngettext, trans_real
 
-__all__ = ["Wording", "grouping", "instant_text", "number_text", "plural_rule"]
+__all__ = [
+    "Wording",
+    "decimal_text",
+    "duration_text",
+    "grouping",
+    "instant_text",
+    "number_text",
+    "plural_rule",
+]
+
+DAY, HOUR, MINUTE = 86_400, 3600, 60
 
 #: Separates the plural forms of a text.
 BETWEEN = "|"
@@ -99,3 +109,40 @@ def instant_text(timestamp: str) -> tuple[str, str]:
     local = timezone.localtime(datetime.fromisoformat(timestamp))
     text = f"{date_format(local, 'SHORT_DATETIME_FORMAT')} {format_date(local, 'T')}"
     return text, local.isoformat(timespec="seconds")
+
+
+def decimal_text(value: float, places: int = 1) -> str:
+    """Return a number with decimals in the active language."""
+    return str(number_format(value, decimal_pos=places, use_l10n=True))
+
+
+def duration_text(seconds: float) -> str:
+    """Return a duration in its largest unit or two, in the viewer's language."""
+    seconds = max(0.0, seconds)
+    if seconds < 10:
+        return gettext("%(seconds)s s") % {"seconds": decimal_text(seconds)}
+    whole = round(seconds)
+    if whole < MINUTE:
+        return gettext("%(seconds)s s") % {"seconds": number_text(whole)}
+    if whole < HOUR:
+        return _minutes(whole // MINUTE)
+    if whole < DAY:
+        return _two(_hours(whole // HOUR), _minutes(whole % HOUR // MINUTE))
+    return _two(_days(whole // DAY), _hours(whole % DAY // HOUR))
+
+
+def _two(larger: str, smaller: str) -> str:
+    return gettext("%(larger)s %(smaller)s") % {"larger": larger, "smaller": smaller}
+
+
+def _minutes(count: int) -> str:
+    return gettext("%(minutes)s min") % {"minutes": number_text(count)}
+
+
+def _hours(count: int) -> str:
+    return gettext("%(hours)s h") % {"hours": number_text(count)}
+
+
+def _days(count: int) -> str:
+    text = ngettext("%(days)s day", "%(days)s days", count)
+    return text % {"days": number_text(count)}

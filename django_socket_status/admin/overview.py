@@ -2,26 +2,119 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
+from typing import Any
 
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.translation import gettext
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from django_socket_status.admin.figures import tables
+from django_socket_status.admin.figures.attention import attention_to
+from django_socket_status.admin.figures.facts import Facts, read_facts
+from django_socket_status.admin.figures.state import notes_of
+from django_socket_status.admin.figures.words import coverage_text
 from django_socket_status.admin.page import Page
+from django_socket_status.admin.plots.events import events_of
+from django_socket_status.admin.plots.plots import plots_of, sparkline
 from django_socket_status.admin.routes import Route
-from django_socket_status.services import SocketStatusService
+from django_socket_status.exceptions import NotKeptError
+from django_socket_status.status.history import get_histories
+from django_socket_status.status.history_records import SPANS, HistoryBucket, Span
 
 __all__ = ["ROUTES"]
 
 
 def overview(page: Page) -> HttpResponseBase:
     """Answer with the overview."""
-    summary = SocketStatusService.get_summary()
+    facts = read_facts()
+    span = _span(page)
     return page.render(
-        "overview.html", gettext("WebSocket connections"), summary=summary
+        "overview.html",
+        _("WebSocket connections"),
+        as_of=facts.as_of,
+        now_url=page.url("now"),
+        plots_url=page.url("plots", span=span),
+        **now_context(page, facts),
+        **plots_context(page, span),
     )
+
+
+def now(page: Page) -> HttpResponse:
+    """Answer with the part of the overview that changes with each report."""
+    facts = read_facts()
+    return page.live("overview_now.html", now_context(page, facts), facts.as_of)
+
+
+def plots(page: Page) -> HttpResponse:
+    """Answer with the plots of a span."""
+    as_of = timezone.now()
+    return page.live("overview_plots.html", plots_context(page, _span(page)), as_of)
+
+
+def now_context(page: Page, facts: Facts) -> dict[str, Any]:
+    """Return what ``overview_now.html`` shows."""
+    return {
+        "facts": facts,
+        "summary": facts.summary,
+        "coverage": coverage_text(facts.summary.coverage),
+        "notes": notes_of(facts, page.request),
+        "attention": attention_to(page, facts),
+        "spark": sparkline(facts.hour) if facts.hour else "",
+        "peak": _peak(facts.hour.buckets) if facts.hour else None,
+        "minute": facts.last_minute,
+        "hour": facts.last_hour,
+        "types": tables.type_rows(page, facts),
+        "endpoints": tables.endpoint_rows(facts),
+        "causes": tables.cause_rows(page, facts),
+        "codes": tables.code_rows(page, facts),
+        "rejected": tables.rejected_rows(page, facts),
+        "totals": facts.totals,
+        "workers": tables.worker_rows(page, facts),
+        "releases": tables.release_rows(facts),
+    }
+
+
+def plots_context(page: Page, span: Span) -> dict[str, Any]:
+    """Return what ``overview_plots.html`` shows."""
+    context = {"span": span, "spans": _spans(), "plots": [], "events": []}
+    try:
+        histories = get_histories(span)
+    except NotKeptError:
+        return {**context, "is_kept": False}
+    buckets = histories.total.buckets
+    seconds = histories.total.bucket_seconds
+    return {
+        **context,
+        "is_kept": True,
+        "plots": plots_of(histories),
+        "events": events_of(histories.total.events),
+        "has_samples": any(it.samples for it in buckets),
+        "starts_at": buckets[0].starts_at,
+        "ends_at": buckets[-1].starts_at + datetime.timedelta(seconds=seconds),
+    }
+
+
+def _span(page: Page) -> Span:
+    given = page.request.GET.get("span", "")
+    return given if given in SPANS else "1h"
+
+
+def _spans() -> list[tuple[Span, str]]:
+    texts = [_("1 hour"), _("6 hours"), _("1 day"), _("7 days")]
+    return list(zip(SPANS, texts, strict=True))
+
+
+def _peak(buckets: Sequence[HistoryBucket]) -> HistoryBucket | None:
+    """Return the bucket with the highest peak; the first of several."""
+    known = [it for it in buckets if it.open_peak is not None]
+    return max(known, key=lambda it: it.open_peak or 0, default=None)
 
 
 ROUTES: Sequence[Route] = (
     Route(name="changelist", path="", view=overview, needs=("view_status",)),
+    Route(name="now", path="now/", view=now, needs=("view_status",)),
+    Route(name="plots", path="plots/", view=plots, needs=("view_status",)),
 )

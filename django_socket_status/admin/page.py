@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import hashlib
@@ -13,7 +14,7 @@ from django.contrib.admin import ModelAdmin
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from django.utils.functional import cached_property
@@ -58,6 +59,15 @@ class Page:
         full = f"admin:{meta.app_label}_{meta.model_name}_{name}"
         path = reverse(full, args=args, current_app=self.admin.admin_site.name)
         return f"{path}?{urlencode(query)}" if query else path
+
+    def link(self, name: str, **query: str) -> str:
+        """Return the URL of a page; empty if the user may not open it."""
+        needed = self.access.view_status
+        if name != "changelist":
+            needed = self.access.view_connection
+        with contextlib.suppress(NoReverseMatch):
+            return self.url(name, **query) if needed else ""
+        return ""
 
     def context(self, title: str, **more: Any) -> dict[str, Any]:
         """Return the context of every template, and ``more``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django_socket_status.activity.buckets import (
     EVENTS,
@@ -37,7 +37,7 @@ from django_socket_status.validation import (
     valid_text,
 )
 
-__all__ = ["aget_history", "get_history"]
+__all__ = ["Histories", "aget_history", "get_histories", "get_history"]
 
 #: What reading a value of another type or range raises.
 _DAMAGE = (
@@ -75,6 +75,28 @@ async def aget_history(span: Span = "1h", type: str | None = None) -> History:
     return await status_reader.aask(_question(span, type))
 
 
+class Histories(NamedTuple):
+    """The history of all types together, and that of each type, from one read."""
+
+    total: History
+    by_type: Mapping[str, History]
+
+
+def get_histories(span: Span = "1h") -> Histories:
+    """Return the history of all types, as :func:`get_history`, and of each type.
+
+    The types are those that at least one bucket tells apart.
+    """
+    choice_of("span", span, SPANS)
+
+    def ask(backend: BaseBackend) -> Histories:
+        stored = _stored(backend, span, with_samples=span == "1h")
+        total = stored.history(None)
+        return Histories(total, {kind: stored.history(kind) for kind in total.types})
+
+    return status_reader.ask(kept("history", "history", ask))
+
+
 def _question(span: Span, type: str | None) -> Callable[[BaseBackend], History]:
     choice_of("span", span, SPANS)
     kind = type_of(type)
@@ -82,6 +104,11 @@ def _question(span: Span, type: str | None) -> Callable[[BaseBackend], History]:
 
 
 def _read(backend: BaseBackend, span: Span, kind: str | None) -> History:
+    with_samples = span == "1h" and kind is None
+    return _stored(backend, span, with_samples=with_samples).history(kind)
+
+
+def _stored(backend: BaseBackend, span: Span, *, with_samples: bool) -> _Stored:
     ring = RINGS[span]
     stored = backend.read_totals()
     now = time.time() if stored is None else valid_seconds(stored.now)
@@ -89,23 +116,38 @@ def _read(backend: BaseBackend, span: Span, kind: str | None) -> History:
     first = newest - ring.length + 1
     since = first * ring.seconds
     wanted = {ring.name: first, EVENTS.name: since * 1000}
-    if span == "1h" and kind is None:
+    if with_samples:
         wanted[RECENT.name] = int(since // RECENT.seconds)
-    found = _Found(backend.read_buckets(wanted))
-    bodies = dict(found.read(ring, _verified_bucket))
-    return History(
-        span=span,
-        type=kind,
-        types=sorted({it for body in bodies.values() for it in body["types"]}),
-        bucket_seconds=ring.seconds,
-        buckets=[
-            _bucket(bodies.get(number), ring, number, kind, now)
-            for number in range(first, newest + 1)
-        ],
-        samples=[it for _, it in found.read(RECENT, _sample)],
-        events=[it for _, it in found.read(EVENTS, _event)],
-        complete=found.is_whole,
-    )
+    return _Stored(span, _Found(backend.read_buckets(wanted)), first, now)
+
+
+class _Stored:
+    """What was read for a span."""
+
+    def __init__(self, span: Span, found: _Found, first: int, now: float) -> None:
+        self._span, self._ring, self._now = span, RINGS[span], now
+        self._numbers = range(first, first + self._ring.length)
+        self._bodies = dict(found.read(self._ring, _verified_bucket))
+        self._samples = [it for _, it in found.read(RECENT, _sample)]
+        self._events = [it for _, it in found.read(EVENTS, _event)]
+        self._is_whole = found.is_whole
+
+    def history(self, kind: str | None) -> History:
+        """Return the history of a type, or of all types."""
+        bodies = self._bodies
+        return History(
+            span=self._span,
+            type=kind,
+            types=sorted({it for body in bodies.values() for it in body["types"]}),
+            bucket_seconds=self._ring.seconds,
+            buckets=[
+                _bucket(bodies.get(number), self._ring, number, kind, self._now)
+                for number in self._numbers
+            ],
+            samples=self._samples if kind is None else [],
+            events=self._events,
+            complete=self._is_whole,
+        )
 
 
 class _Found:

@@ -1,4 +1,7 @@
-"""Filters and tags of the admin page: links, numbers, instants, ages and durations."""
+"""Filters and tags of the admin page: links, numbers, instants, ages and durations.
+
+Django imports this module also where its admin is not installed.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +12,16 @@ from typing import Any
 from django import template
 from django.urls import NoReverseMatch
 from django.utils import timezone
-from django.utils.formats import date_format, number_format
+from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext
 
-from django_socket_status.admin.page import Page
-from django_socket_status.wording import number_text
+from django_socket_status.wording import decimal_text, duration_text, number_text
 
 __all__ = ["register"]
 
 register = template.Library()
-
-#: Seconds of a unit of :func:`duration`, with the seconds of the next smaller one.
-DAY, HOUR, MINUTE = 86_400, 3600, 60
 
 
 @register.filter
@@ -32,9 +31,15 @@ def number(value: int | None) -> str:
 
 
 @register.filter
+def unlocalized(value: int) -> str:
+    """Return a number as HTML attributes have it."""
+    return str(value)
+
+
+@register.filter
 def decimal(value: float, places: int = 1) -> str:
     """Return a number with decimals in the viewer's language."""
-    return str(number_format(value, decimal_pos=places, use_l10n=True))
+    return decimal_text(value, places)
 
 
 @register.filter
@@ -62,6 +67,12 @@ def clock(value: datetime.datetime) -> str:
 
 
 @register.filter
+def moment(value: datetime.datetime) -> str:
+    """Return an instant as text, in the viewer's time zone and language."""
+    return date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT")
+
+
+@register.filter
 def age(value: datetime.datetime | None) -> str | SafeString:
     """Return ``<time>`` with an instant that a script replaces by its age."""
     return _time(value, " data-age")
@@ -70,43 +81,14 @@ def age(value: datetime.datetime | None) -> str | SafeString:
 def _time(value: datetime.datetime | None, mark: str) -> str | SafeString:
     if value is None:
         return gettext("not known")
-    shown = date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT")
-    return format_html('<time datetime="{}"{}>{}</time>', iso(value), mark, shown)
+    html = '<time datetime="{}"{}>{}</time>'
+    return format_html(html, iso(value), SafeString(mark), moment(value))
 
 
 @register.filter
 def duration(seconds: float | None) -> str:
     """Return a duration in its largest unit or two, in the viewer's language."""
-    if seconds is None:
-        return gettext("not known")
-    seconds = max(0.0, seconds)
-    if seconds < 10:
-        return gettext("%(seconds)s s") % {"seconds": decimal(seconds)}
-    whole = round(seconds)
-    if whole < MINUTE:
-        return gettext("%(seconds)s s") % {"seconds": number_text(whole)}
-    if whole < HOUR:
-        return _minutes(whole // MINUTE)
-    if whole < DAY:
-        return _two(_hours(whole // HOUR), _minutes(whole % HOUR // MINUTE))
-    return _two(_days(whole // DAY), _hours(whole % DAY // HOUR))
-
-
-def _two(larger: str, smaller: str) -> str:
-    return gettext("%(larger)s %(smaller)s") % {"larger": larger, "smaller": smaller}
-
-
-def _minutes(count: int) -> str:
-    return gettext("%(minutes)s min") % {"minutes": number_text(count)}
-
-
-def _hours(count: int) -> str:
-    return gettext("%(hours)s h") % {"hours": number_text(count)}
-
-
-def _days(count: int) -> str:
-    text = ngettext("%(days)s day", "%(days)s days", count)
-    return text % {"days": number_text(count)}
+    return gettext("not known") if seconds is None else duration_text(seconds)
 
 
 @register.simple_tag(takes_context=True)
@@ -125,15 +107,15 @@ def ss_url(context: template.Context, name: str, *args: str, **query: Any) -> st
 
     A query parameter that is empty is left out.
     """
-    page: Page = context["page"]
+    page = context["page"]
     given = {key: str(value) for key, value in query.items() if value not in (None, "")}
-    return page.url(name, *args, **given)
+    return str(page.url(name, *args, **given))
 
 
 @register.simple_tag(takes_context=True)
 def ss_tab(context: template.Context, name: str, label: str) -> SafeString:
     """Render an item of the navigation; nothing if there is no such page."""
-    page: Page = context["page"]
+    page = context["page"]
     with contextlib.suppress(NoReverseMatch):
         url = page.url(name)
         here = "page" if page.request.path == url else ""

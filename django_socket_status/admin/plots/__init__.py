@@ -1,0 +1,1 @@
+"""The plots of the overview, as SVG that the server makes."""

@@ -1,0 +1,110 @@
+"""Paths of SVG for values over time. A value of ``None`` is a gap, and stays one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+__all__ = ["HEIGHT", "WIDTH", "Scale", "stacked"]
+
+#: The size of the ``viewBox``. Plots are stretched to the page.
+WIDTH, HEIGHT = 600, 100
+
+Values = Sequence[float | None]
+
+
+class Scale:
+    """Places values: the time from left to right, zero at the bottom.
+
+    Args:
+        count: How many values there are.
+        highest: The largest value.
+    """
+
+    def __init__(self, count: int, highest: float) -> None:
+        self.step = WIDTH / count
+        self.top = nice(highest)
+
+    def y(self, value: float) -> float:
+        """Return the height of a value."""
+        return HEIGHT - HEIGHT * value / self.top
+
+    def line(self, values: Values) -> str:
+        """Return a line through the values; one between two gaps is a short line."""
+        parts = []
+        for start, run in runs(values):
+            if len(run) == 1:
+                x, y = start * self.step, self.y(run[0])
+                parts.append(f"M{_text(x)} {_text(y)}h{_text(self.step)}")
+                continue
+            middle = self.step / 2
+            points = [
+                f"{_text((start + index) * self.step + middle)} {_text(self.y(value))}"
+                for index, value in enumerate(run)
+            ]
+            parts.append(f"M{'L'.join(points)}")
+        return "".join(parts)
+
+    def bars(self, lower: Sequence[float], upper: Values) -> str:
+        """Return a bar for each value, from the value of ``lower`` upwards."""
+        width = self.step * 0.84
+        parts = []
+        for index, (low, high) in enumerate(zip(lower, upper, strict=True)):
+            if high is None or high <= low:
+                continue
+            x, y = index * self.step + self.step * 0.08, self.y(high)
+            height, across = _text(self.y(low) - y), _text(width)
+            parts.append(f"M{_text(x)} {_text(y)}h{across}v{height}h-{across}z")
+        return "".join(parts)
+
+    def columns(self, marked: Sequence[bool]) -> str:
+        """Return a column of the full height for each run of marked values."""
+        parts = []
+        for start, run in runs([0.0 if it else None for it in marked]):
+            x, width = _text(start * self.step), _text(len(run) * self.step)
+            parts.append(f"M{x} 0h{width}v{HEIGHT}h-{width}z")
+        return "".join(parts)
+
+
+def lines_at(places: Sequence[float]) -> str:
+    """Return vertical lines at places from 0, the left end, to 1."""
+    return "".join(f"M{_text(WIDTH * place)} 0v{HEIGHT}" for place in places)
+
+
+def stacked(layers: Sequence[Values]) -> list[tuple[list[float], Values]]:
+    """Return where each layer begins and ends if it lies on the layers before it."""
+    found: list[tuple[list[float], Values]] = []
+    base = [0.0] * (len(layers[0]) if layers else 0)
+    for layer in layers:
+        upper = [
+            None if value is None else low + value
+            for low, value in zip(base, layer, strict=True)
+        ]
+        found.append((base, upper))
+        base = [
+            low if high is None else high for low, high in zip(base, upper, strict=True)
+        ]
+    return found
+
+
+def runs(values: Values) -> Iterator[tuple[int, list[float]]]:
+    """Yield each run of values without a gap, with the index of its first one."""
+    run: list[float] = []
+    for index, value in enumerate([*values, None]):
+        if value is not None:
+            run.append(value)
+        elif run:
+            yield index - len(run), run
+            run = []
+
+
+def nice(highest: float) -> float:
+    """Return 1, 2, 5 or 10 times a power of ten that is not below a value."""
+    if highest <= 1:
+        return 1.0
+    power = 10.0 ** math.floor(math.log10(highest))
+    return next(it * power for it in (1, 2, 5, 10) if it * power >= highest)
+
+
+def _text(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")
