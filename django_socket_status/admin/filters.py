@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django_socket_status.cli.subcommands.users import UnknownUserError, user_key
 from django_socket_status.endings import CAUSES, Cause
 from django_socket_status.limits import MAX_LABELS, bounded_labels
+from django_socket_status.records import ConnectionQuery
 from django_socket_status.status.answers import WorkerRecord
 from django_socket_status.status.arguments import MAX_CODE, query_of
 from django_socket_status.status.list_types import STATES, State
@@ -164,6 +165,7 @@ class Filter:
             user=None if user_id is None else _Keyed(user_id),
             labels=self.labels,
             anonymous="anonymous" in self.values,
+            limit=ConnectionQuery().limit,
         )
         code = get("code")
         return Search(

@@ -189,7 +189,7 @@ def _question(
     wanted: Search, limit: int, place: str | None
 ) -> Callable[[BaseBackend], Found]:
     if wanted.state == "open":
-        return _Walk(wanted, limit, _place_of(wanted, place)).run
+        return _Walk(wanted, limit, place).run
     read = ended_of(wanted.state, wanted.query, wanted.cause, wanted.code)
     if place is not None:
         _parsed(place)
@@ -218,9 +218,10 @@ def _seconds(at: datetime.datetime) -> float:
 class _Walk:
     """One search for open connections, within one question to the backend."""
 
-    def __init__(self, wanted: Search, limit: int, place: Place | None) -> None:
+    def __init__(self, wanted: Search, limit: int, place: str | None) -> None:
         self._wanted, self._limit = wanted, limit
-        self._place = place
+        self._place = _place_of(wanted, place)
+        self._begins = place is None
         self._records: list[ConnectionRecord] = []
         self._looked_at = 0
         self._complete = True
@@ -231,7 +232,6 @@ class _Walk:
         wanted = self._wanted
         if not backend.pages_after and isinstance(self._place, Cursor):
             self._place = None
-        begins = self._place in (None, 0)
         tried = wanted.is_tried_on_each(backend)
         size, reads = (MAX_LIMIT, READS) if tried else (self._limit, 1)
         page = None
@@ -242,18 +242,17 @@ class _Walk:
         is_full = len(self._records) >= self._limit
         return Found(
             records=self._records,
-            total=self._total(page, begins=begins, tried=tried),
+            total=self._total(page, tried=tried),
             next_place=None if self._is_end else _text(self._place),
             complete=self._complete,
             looked_at=None if self._is_end or is_full else self._looked_at,
         )
 
-    def _total(
-        self, page: ConnectionPage | None, *, begins: bool, tried: bool
-    ) -> int | None:
-        if begins and self._is_end:
+    def _total(self, page: ConnectionPage | None, *, tried: bool) -> int | None:
+        wanted = self._wanted
+        if self._begins and self._is_end:
             return len(self._records)
-        is_cut = tried or self._wanted.from_at is not None
+        is_cut = tried or wanted.from_at is not None or wanted.until_at is not None
         return None if is_cut or page is None else page.total
 
     def _take(self, backend: BaseBackend, size: int) -> ConnectionPage:

@@ -29,7 +29,10 @@ __all__ = ["connection"]
 OTHERS, CLOSES = 50, 20
 
 FACTS: dict[State, Sequence[str]] = {
-    "open": ("type", "endpoint", "user_id", "labels", "connected_at", "worker_id"),
+    "open": (
+        *("type", "endpoint", "user_id", "labels"),
+        *("connected_at", "age", "worker_id"),
+    ),
     "closed": (
         *("type", "endpoint", "user_id", "labels", "connected_at", "closed_at"),
         *("duration_seconds", "cause", "close_code", "close_reason"),
