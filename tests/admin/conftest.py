@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
+
+from django_socket_status.activity.buckets import Sample
+from django_socket_status.activity.conditions import Condition
+from django_socket_status.activity.history import Recorder
+from django_socket_status.activity.stored import Activity, CountTotals
+from django_socket_status.activity.totals import Totals
+from django_socket_status.backends import get_backend
+from django_socket_status.records import OpenedConnection
+from django_socket_status.testing import FakeWorker, isolated_socket_status
 
 SignIn = Callable[..., Client]
 
@@ -39,3 +50,63 @@ def superuser(db: None) -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("root", password="pw"))
     return client
+
+
+class Deployment:
+    """A store with one worker, of which a test says what it reports."""
+
+    def __init__(self) -> None:
+        self.worker = FakeWorker("0123456789abcdef", lease_seconds=3600)
+        self.totals = Totals()
+        self.count_is_new = True
+
+    def report(self, *opened: OpenedConnection, **condition: Any) -> None:
+        """Report connections; the worker does as ``condition`` says."""
+        for connection in opened:
+            kind = connection.type
+            self.totals.opened[kind] = self.totals.opened.get(kind, 0) + 1
+        count = CountTotals(1, is_new=self.count_is_new, text=self.totals.to_text())
+        self.count_is_new = False
+        given = {**CONDITION, **condition}
+        activity = Activity(totals=count, condition=Condition(**given).to_text())
+        held = [*self.worker.connections.values(), *opened]
+        report = self.worker.full(held, activity=activity)
+        assert get_backend().exchange(report).is_taken
+
+    def sample(self, **more: Any) -> float:
+        """Take a sample of what is reported; return its time."""
+        stored = get_backend().read_totals()
+        assert stored is not None
+        recorder = Recorder(stored.carry)
+        sample = Sample(
+            at=stored.now,
+            open=self.worker.counts,
+            users=len(self.worker.users),
+            workers=1,
+            stale=False,
+            epoch=stored.epoch,
+            totals=self.totals,
+        )
+        buckets = recorder.add(dataclasses.replace(sample, **more))
+        recorder.add_release(stored.now, "v7")
+        events = recorder.take_events()
+        get_backend().write_buckets([*buckets, *events], recorder.carry())
+        return stored.now
+
+
+CONDITION: dict[str, Any] = {
+    "release": "v7",
+    "versions": {},
+    "loop_lag_seconds": [0.01],
+    "sync_thread_wait_seconds": 0.0,
+    "sync_thread_queue": 0,
+}
+
+
+@pytest.fixture
+def deployment() -> Iterator[Deployment]:
+    memory = "django_socket_status.backends.memory.MemoryBackend"
+    with isolated_socket_status(
+        BACKEND=memory, HEARTBEAT_SECONDS=600, LEASE_SECONDS=3600, CACHE_SECONDS=0
+    ):
+        yield Deployment()

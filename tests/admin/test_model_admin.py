@@ -74,6 +74,10 @@ def test_migrate_creates_three_permissions_and_no_table(db):
     assert SocketStatus._meta.db_table not in connection.introspection.table_names()
 
 
+def test_model_has_the_name_of_the_page():
+    assert str(SocketStatus()) == "WebSocket connections"
+
+
 def test_project_has_no_migration_to_make(db, capsys):
     call_command("makemigrations", check=True, dry_run=True)
     assert "No changes detected" in capsys.readouterr().out

@@ -186,7 +186,7 @@ def _plot(
         top=whole(scale.top),
         layers=layers,
         gaps=scale.columns([it.open_average is None for it in total.buckets]),
-        partial=scale.columns([_is_partial(it) for it in total.buckets]),
+        partial=scale.columns(_partial(total.buckets)),
         events=lines_at(_places(total)),
         rows=list(_rows(total, values, text)),
     )
@@ -204,8 +204,11 @@ def _summary(title: str, sums: Values, text: Callable[[float], str]) -> str:
     }
 
 
-def _is_partial(bucket: HistoryBucket) -> bool:
-    return 0 < bucket.samples < bucket.expected_samples
+def _partial(buckets: Sequence[HistoryBucket]) -> list[bool]:
+    """Return which buckets lack samples. The last one is not over yet."""
+    return [
+        0 < it.samples < it.expected_samples and it is not buckets[-1] for it in buckets
+    ]
 
 
 def _places(total: History) -> list[float]:
@@ -219,15 +222,15 @@ def _places(total: History) -> list[float]:
 def _rows(
     total: History, values: Sequence[Values], text: Callable[[float], str]
 ) -> Iterable[Row]:
-    for index, bucket in enumerate(total.buckets):
+    for index, is_partial in enumerate(_partial(total.buckets)):
+        bucket = total.buckets[index]
         cells = [it[index] for it in values]
         samples = _("%(samples)s of %(expected)s") % {
             "samples": bucket.samples,
             "expected": bucket.expected_samples,
         }
-        is_whole = bucket.samples and not _is_partial(bucket)
         yield Row(
             starts_at=bucket.starts_at,
             cells=[GAP if it is None else text(it) for it in cells],
-            samples="" if is_whole else samples,
+            samples=samples if is_partial else "",
         )

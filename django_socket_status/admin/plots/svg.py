@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-__all__ = ["HEIGHT", "WIDTH", "Scale", "stacked"]
+__all__ = ["HEIGHT", "WIDTH", "Scale", "lines_at", "nice", "runs", "stacked"]
 
 #: The size of the ``viewBox``. Plots are stretched to the page.
 WIDTH, HEIGHT = 600, 100

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from django_socket_status.admin.figures import facts
+from django_socket_status.exceptions import NotKeptError, StatusUnavailableError
+
+URL = "/admin/django_socket_status/socketstatus/"
+PARTS = [f"{URL}now/", f"{URL}plots/?span=6h"]
+
+
+def text_of(client: Client, url: str = URL) -> str:
+    """Return the page without tags, in one line."""
+    answer = client.get(url)
+    assert answer.status_code == 200, answer.content
+    html = re.sub(r"<[^>]+>", " ", answer.content.decode())
+    return " ".join(html.split())
+
+
+def test_new_project_is_told_the_next_step(superuser):
+    text = text_of(superuser)
+    assert "No process has served a WebSocket yet." in text
+    assert "python manage.py check --tag socket_status" in text
+    assert "There is no sample of this span yet." in text
+
+
+def test_numbers_are_those_of_the_deployment(superuser, deployment):
+    worker = deployment.worker
+    deployment.report(worker.open(user="7"), worker.open(), worker.open("stt"))
+    deployment.totals.closed["call"] = {"client_lost": 3}
+    deployment.totals.codes["4001"] = 2
+    deployment.totals.rejected["stt"] = {"403": 5}
+    deployment.report()
+    deployment.sample()
+    text = text_of(superuser)
+    assert re.search(r"Open connections 3 Peak of the last hour: 3", text)
+    assert "Signed-in users 1 and 2 connections without a user" in text
+    assert "call 2 67 % 67 %" in text
+    assert "The client was lost 3 100 %" in text
+    assert "4001 Private use, by the application 2" in text
+    assert "stt HTTP 403 5" in text
+    assert "host.example:4711 uvicorn v7" in text
+    assert "On time 3 under 0.10 s" in text
+    assert "Release v7 seen for the first time" in text
+
+
+def test_one_connection_is_no_plural(superuser, deployment):
+    deployment.report(deployment.worker.open())
+    assert "and 1 connection without a user" in text_of(superuser)
+
+
+def test_no_connection_is_told_apart_from_a_new_project(superuser, deployment):
+    deployment.report()
+    text = text_of(superuser)
+    assert "No connection is open." in text
+    assert "No process has served" not in text
+
+
+def test_status_that_cannot_be_read_is_no_zero(superuser, monkeypatch):
+    def fail() -> None:
+        raise StatusUnavailableError("secret-host refused")
+
+    monkeypatch.setattr(facts, "read_workers", fail)
+    answer = superuser.get(URL)
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "2"
+    page = answer.content.decode()
+    assert "The status cannot be read now." in page
+    assert "secret-host" not in page
+    assert superuser.get(PARTS[0]).status_code == 503
+
+
+def test_counts_are_shown_without_what_is_not_kept(superuser, deployment, monkeypatch):
+    def fail(*args: object) -> None:
+        raise NotKeptError("this backend keeps no history")
+
+    deployment.report(deployment.worker.open())
+    monkeypatch.setattr("django_socket_status.admin.overview.get_histories", fail)
+    monkeypatch.setattr(facts, "get_histories", fail)
+    monkeypatch.setattr(facts.SocketStatusService, "get_totals", fail)
+    text = text_of(superuser)
+    assert "Open connections 1" in text
+    assert "The backend keeps no history." in text
+    assert "Not known: the backend does not keep it" in text
+
+
+def again(client: Client, url: str) -> Any:
+    """Ask for a part twice within one bucket of the history; return the second answer.
+
+    A new bucket may begin between the two, but not three times in a row.
+    """
+    for _attempt in range(3):
+        tag = client.get(url).headers["ETag"]
+        answer = client.get(url, headers={"If-None-Match": tag})
+        if answer.status_code == 304:
+            break
+    return answer
+
+
+@pytest.mark.parametrize("url", PARTS)
+def test_part_that_did_not_change_is_304_without_a_body(superuser, deployment, url):
+    deployment.report(deployment.worker.open())
+    answer = again(superuser, url)
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert answer.headers["Socket-Status-As-Of"]
+    assert "private" in answer.headers["Cache-Control"]
+
+
+def test_part_that_changed_is_sent(superuser, deployment):
+    deployment.report(deployment.worker.open())
+    tag = superuser.get(PARTS[0]).headers["ETag"]
+    deployment.report(deployment.worker.open())
+    again = superuser.get(PARTS[0], headers={"If-None-Match": tag})
+    assert again.status_code == 200
+    assert again.headers["ETag"] != tag
+
+
+@pytest.mark.parametrize("url", PARTS)
+def test_part_is_in_the_whole_page(superuser, deployment, url):
+    deployment.report(deployment.worker.open())
+    found = (
+        superuser.get(url).content in superuser.get(f"{URL}?span=6h").content
+        for _attempt in range(3)
+    )
+    assert any(found)
+
+
+def test_span_that_does_not_exist_is_an_hour(superuser, deployment):
+    deployment.report()
+    page = superuser.get(f"{URL}?span=<script>").content.decode()
+    assert "plots/?span=1h" in page
+    assert "<script>1" not in page
+
+
+@pytest.mark.parametrize("url", [URL, *PARTS])
+def test_parts_need_view_status(sign_in, url):
+    assert sign_in("view_connection", "disconnect_connection").get(url).status_code == (
+        403
+    )
+
+
+@pytest.mark.parametrize("url", [URL, *PARTS])
+def test_parts_answer_view_status(sign_in, url):
+    assert sign_in("view_status").get(url).status_code == 200
+
+
+def test_full_update_is_small(superuser, deployment):
+    worker = deployment.worker
+    deployment.report(*(worker.open(f"type{number % 20}") for number in range(100)))
+    deployment.sample()
+    for url in PARTS:
+        assert len(superuser.get(url).content) < 30 * 1024
+
+
+def test_what_clients_and_settings_can_influence_is_escaped(superuser, deployment):
+    evil = "<img src=x onerror=alert(1)>\u202e"
+    deployment.report(deployment.worker.open(evil[:60]), release=evil)
+    deployment.totals.rejected[evil] = {evil: 1}
+    deployment.totals.codes[evil] = 1
+    deployment.report(release=evil)
+    deployment.sample()
+    page = superuser.get(URL).content.decode()
+    assert "<img src=x" not in page
+    assert "&lt;img src=x" in page
+
+
+def test_page_speaks_the_viewers_language(superuser, deployment, settings):
+    settings.LANGUAGE_CODE = "de"
+    worker = deployment.worker
+    deployment.report(*(worker.open() for _ in range(1234)))
+    assert "1.234" in superuser.get(URL).content.decode()
+
+
+def test_nothing_is_inline(superuser, deployment):
+    deployment.report(deployment.worker.open())
+    page = superuser.get(URL).content.decode()
+    ours = page[page.index('id="ss"') :]
+    assert not re.search(r"<style|\sstyle=|\son\w+=", ours)
