@@ -104,9 +104,9 @@ class Filter:
         """
         return self._encoded({**self.parameters, **others})
 
-    def without(self, name: str) -> str:
+    def without(self, name: str, **others: str | None) -> str:
         """Return the query of a URL with this filter but for one parameter."""
-        return self._encoded({**self.parameters, name: None})
+        return self._encoded({**self.parameters, name: None, **others})
 
     @property
     def parameters(self) -> Mapping[str, str]:

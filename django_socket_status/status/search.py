@@ -16,7 +16,7 @@ from typing import Any
 from django_socket_status.activity.entries import ClosedConnection, RejectedConnection
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.endings import Cause
-from django_socket_status.pages import Cursor
+from django_socket_status.pages import START, Cursor
 from django_socket_status.records import (
     ConnectionPage,
     ConnectionQuery,
@@ -40,7 +40,7 @@ __all__ = [
 ]
 
 #: How many pages of ``MAX_LIMIT`` open connections one search reads at most.
-READS = 10
+READS = 5
 
 #: Microseconds, which is how exact a ``datetime`` is.
 _MICROSECOND = datetime.timedelta(microseconds=1)
@@ -232,6 +232,9 @@ class _Walk:
         wanted = self._wanted
         if not backend.pages_after and isinstance(self._place, Cursor):
             self._place = None
+        elif backend.pages_after and self._place is None:
+            # Without a place, a backend counts all that match, one by one if need be.
+            self._place = START
         tried = wanted.is_tried_on_each(backend)
         size, reads = (MAX_LIMIT, READS) if tried else (self._limit, 1)
         page = None

@@ -55,10 +55,20 @@ def rows_of(
     columns: Sequence[Column],
     records: Sequence[AnyConnection],
     workers: Mapping[str, WorkerRecord],
+    cols: str | None = None,
 ) -> Sequence[Row]:
-    """Return the rows of a list. Runs one query, for the names of the users."""
+    """Return the rows of a list. Runs one query, for the names of the users.
+
+    Args:
+        page: The request.
+        filter_: What is listed: links add to it.
+        columns: The columns of the rows.
+        records: The connections.
+        workers: The workers that report, by their ids.
+        cols: The parameter of the URL that keeps the columns.
+    """
     people = people_of(page, (it.user_id for it in records))
-    makes = _Cells(page, filter_, people, workers)
+    makes = _Cells(page, filter_, people, workers, cols)
     return [makes.row(columns, it) for it in records]
 
 
@@ -71,8 +81,9 @@ class _Cells:
         filter_: Filter,
         people: Mapping[str, Person],
         workers: Mapping[str, WorkerRecord],
+        cols: str | None,
     ) -> None:
-        self._page, self._filter = page, filter_
+        self._page, self._filter, self._cols = page, filter_, cols
         self._people, self._workers = people, workers
         self._links: dict[tuple[str, str], str] = {}
         self._list = page.url(filter_.state)
@@ -107,7 +118,8 @@ class _Cells:
         """Return the URL of this list with one more filter."""
         key = name, value
         if key not in self._links:
-            self._links[key] = f"{self._list}?{self._filter.query(**{name: value})}"
+            query = self._filter.query(**{name: value}, cols=self._cols)
+            self._links[key] = f"{self._list}?{query}"
         return self._links[key]
 
     def user(self, record: AnyConnection) -> Sequence[Part]:

@@ -125,7 +125,12 @@ def _context(shown: _List, wanted: Search, found: Found) -> dict[str, Any]:
         **_surroundings(shown, wanted.query.user_id),
         "has_workers": bool(shown.workers),
         "rows": rows_of(
-            shown.page, shown.filter, shown.columns, found.records, shown.workers
+            shown.page,
+            shown.filter,
+            shown.columns,
+            found.records,
+            shown.workers,
+            shown.cols,
         ),
         "found": found,
         "counted": _counted(found, seen, last),
@@ -147,7 +152,9 @@ def _surroundings(shown: _List, user_id: str | None = None) -> dict[str, Any]:
         "chips": _chips(shown),
         "first_url": shown.url(),
         "list_url": page.url(shown.state),
-        "all_url": page.url(shown.state),
+        "all_url": page.url(
+            shown.state, **({"cols": shown.cols} if shown.cols else {})
+        ),
         "filter_query": query,
         "is_filtered": not filter_.is_empty,
         "command": command_of(filter_, shown.columns, user_id),
@@ -169,10 +176,11 @@ def _column_choices(shown: _List) -> Sequence[tuple[Any, bool]]:
 def _chips(shown: _List) -> Sequence[tuple[str, str, str]]:
     """Return what is filtered: name, value, and the URL of the list without it."""
     found = []
-    for name, value in shown.filter.parameters.items():
+    filter_, url = shown.filter, shown.page.url(shown.state)
+    for name, value in filter_.parameters.items():
         title = TITLES.get(name) or name.removeprefix(LABEL_PREFIX)
-        url = f"{shown.page.url(shown.state)}?{shown.filter.without(name)}"
-        found.append((str(title), value, url))
+        query = filter_.without(name, cols=shown.cols)
+        found.append((str(title), value, f"{url}?{query}"))
     return found
 
 
