@@ -124,6 +124,8 @@ def _note(
 def _title(target: Target, who: Who) -> str:
     if target.is_everything:
         return gettext("Disconnect every connection?")
+    if not who.is_known:
+        return gettext("Disconnect all that match?")
     text = ngettext(
         "Disconnect %(count)s connection?",
         "Disconnect %(count)s connections?",
@@ -134,6 +136,8 @@ def _title(target: Target, who: Who) -> str:
 
 def _count(who: Who) -> str:
     number = number_text(who.count)
+    if not who.is_known:
+        return gettext("not known")
     if who.is_exact:
         return number
     return gettext("at least %(number)s") % {"number": number}

@@ -11,6 +11,7 @@ import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
 
+from django_socket_status.backends import get_backend
 from django_socket_status.control.selector import Selector, connection_numbers
 from django_socket_status.records import ConnectionQuery, ConnectionRecord
 from django_socket_status.status.search import Search, iter_matching, search
@@ -72,6 +73,8 @@ class Who:
     """At most :data:`SHOWN` of them."""
     gone: int = 0
     """How many of the selected connections have ended."""
+    is_known: bool = True
+    """False if the backend keeps counts alone: then only workers know."""
 
     @property
     def others(self) -> int:
@@ -93,6 +96,8 @@ def who_of(target: Target) -> Who:
             records=found[:SHOWN],
             gone=len(target.ids) - len(found),
         )
+    if not get_backend().wants_details:
+        return Who(count=0, is_exact=False, records=(), is_known=False)
     answer = search(target.search, SHOWN)
     records = [it for it in answer.records if isinstance(it, ConnectionRecord)]
     is_exact = answer.total is not None and answer.complete

@@ -12,16 +12,24 @@ from django.test import Client
 
 from django_socket_status.admin.actions import disconnect_view
 from django_socket_status.admin.actions.targets import TooManyError
+from django_socket_status.backends.memory import MemoryBackend
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.reporter.thread import reporter
 from django_socket_status.services import SocketStatusService
 from django_socket_status.signals import disconnect_requested
+from django_socket_status.testing import isolated_socket_status
 from tests.support.held_sockets import CallConsumer, STTRoomConsumer, open_socket
 
 PATH = "/admin/django_socket_status/socketstatus/"
 DISCONNECT, OPEN = f"{PATH}disconnect/", f"{PATH}open/"
 SURE = {"confirm": "1", "code": "4001", "reason": "enough"}
 XSS = '"><script>alert(1)</script>'
+
+
+class CountsAlone(MemoryBackend):
+    """Keeps no connections."""
+
+    wants_details = False
 
 
 @pytest.fixture
@@ -145,6 +153,25 @@ def test_everything_is_named_as_such(superuser, sockets, requests):
     superuser.post(DISCONNECT, {"all_matching": "1", **SURE})
     assert requests[0]["selector"] == {"all": True}
     assert LogEntry.objects.get().object_repr == "All connections"
+
+
+def test_backend_that_keeps_counts_alone_leaves_it_to_the_workers(
+    superuser, requests, tmp_path
+):
+    with isolated_socket_status(BACKEND=f"{__name__}.CountsAlone"):
+        open_socket(CallConsumer)
+        reporter.flush()
+        url = f"{DISCONNECT}?type=call"
+        page = text_of(superuser.get(url))
+        assert "<h1>Disconnect all that match?</h1>" in page
+        assert "the backend keeps counts alone" in page
+        assert "None of them is open now." not in page
+        answer = superuser.post(url, {"all_matching": "1", **SURE})
+        assert answer.url.startswith(f"{PATH}command/")
+        result = SocketStatusService.get_command(requests[0]["command_id"])
+        assert result is not None
+        assert result.matched == 1
+    assert "matched: not known." in LogEntry.objects.get().change_message
 
 
 def test_form_with_nothing_selected_goes_back_to_the_list(superuser, sockets, requests):
