@@ -11,7 +11,8 @@ from playwright.sync_api import Page
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from tests.browser.conftest import Site, Visit, wait_for
+from tests.browser.conftest import Site, Visit, serving, wait_for
+from tests.support.redis_servers.server import RedisServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 
@@ -22,9 +23,28 @@ SECONDS = 60_000
 XSS = '"><img src=x onerror=alert(1)>'
 
 
+@pytest.fixture(scope="module")
+def redis_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with (
+        RedisServer() as server,
+        serving(
+            tmp_path_factory.mktemp("redis_site"),
+            DJANGO_SETTINGS_MODULE="tests.browser.site.on_redis",
+            SITE_REDIS_URL=server.url,
+        ) as site,
+    ):
+        yield site
+
+
 @pytest.fixture
 def sockets(site: Site) -> Iterator[list[ClientConnection]]:
     """Five calls, on whichever worker."""
+    with five_calls(site) as held:
+        yield held
+
+
+@contextlib.contextmanager
+def five_calls(site: Site) -> Iterator[list[ClientConnection]]:
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(site.open(f"/ws/call/r{n}/")) for n in range(5)]
         wait_for(lambda: site.total() == len(held))
@@ -79,6 +99,22 @@ def closed_by_us(sockets: list[ClientConnection]) -> int:
 def test_selection_is_disconnected_and_the_result_reaches_its_end(
     site: Site, visit: Visits, sockets: list[ClientConnection]
 ) -> None:
+    for seen in steps_of_three(site, visit, sockets):
+        assert seen.violations() == []
+
+
+@pytest.mark.redis
+def test_selection_is_disconnected_on_two_workers_with_redis(
+    redis_site: Site, visit: Visits
+) -> None:
+    with five_calls(redis_site) as sockets:
+        list(steps_of_three(redis_site, visit, sockets))
+
+
+def steps_of_three(
+    site: Site, visit: Visits, sockets: list[ClientConnection]
+) -> Iterator[Visit]:
+    """Disconnect three of five; yield what is seen on each page."""
     seen = signed_in(site, visit)
     page = seen.page
     page.goto(f"{site.origin}{PATH}open/?type=call")
@@ -88,16 +124,16 @@ def test_selection_is_disconnected_and_the_result_reaches_its_end(
     page.click("text=Disconnect selected…")
     page.wait_for_selector("#id_code", timeout=SECONDS)
     assert page.locator("h1").last.inner_text() == "Disconnect 3 connections?"
-    assert seen.violations() == []
+    yield seen
     sure(page)
     reaches_the_end(page)
     assert number(page, "closed") == "3"
     assert number(page, "unsent") == "0"
-    assert seen.violations() == []
+    yield seen
     assert closed_by_us(sockets) == 3
     page.click("text=History")
     page.wait_for_selector("text=3 selected connections", timeout=SECONDS)
-    assert seen.violations() == []
+    yield seen
     assert seen.complaints == []
 
 

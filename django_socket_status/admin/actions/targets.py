@@ -22,6 +22,7 @@ __all__ = [
     "Target",
     "TooManyError",
     "Who",
+    "query_of_id",
     "selectors_of",
     "who_of",
 ]
@@ -109,12 +110,20 @@ def who_of(target: Target) -> Who:
 
 
 def _find(connection_id: str) -> ConnectionRecord | None:
-    ((worker_id, numbers),) = connection_numbers("ids", [connection_id]).items()
-    query = ConnectionQuery(worker_ids=frozenset([worker_id]), number=numbers[0])
-    for record in search(Search(query=query), 1).records:
+    for record in search(Search(query=query_of_id(connection_id)), 1).records:
         if isinstance(record, ConnectionRecord):
             return record
     return None
+
+
+def query_of_id(connection_id: str) -> ConnectionQuery:
+    """Return the query for one connection.
+
+    Raises:
+        ValueError: the text is no id of a connection.
+    """
+    ((worker_id, numbers),) = connection_numbers("ids", [connection_id]).items()
+    return ConnectionQuery(worker_ids=frozenset([worker_id]), number=numbers[0])
 
 
 def selectors_of(target: Target) -> Sequence[Selector]:

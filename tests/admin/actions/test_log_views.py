@@ -8,7 +8,9 @@ from django.contrib.auth.models import User
 from django.urls import reverse
 
 from django_socket_status.admin.actions.log import note
-from tests.admin.actions.test_disconnect_view import PATH, XSS, text_of
+from django_socket_status.reporter.thread import reporter
+from tests.admin.actions.test_disconnect_view import PATH, XSS, ids, text_of
+from tests.support.held_sockets import open_socket
 
 ACTION, GONE = "0123456789abcdef.fedcba9876543210", "8f3a5c0d9e1b2746-1a"
 
@@ -17,6 +19,17 @@ def test_link_of_an_entry_leads_to_the_result(superuser):
     url = f"{PATH}{ACTION}/change/"
     answer = superuser.get(url)
     assert (answer.status_code, answer.url) == (302, f"{PATH}command/{ACTION}/")
+
+
+def test_link_of_a_connection_leads_to_its_page_or_its_history(superuser):
+    open_socket()
+    reporter.flush()
+    (known,) = ids()
+    answer = superuser.get(f"{PATH}{known}/change/")
+    assert (answer.status_code, answer.url) == (302, f"{PATH}connection/{known}/")
+    answer = superuser.get(f"{PATH}{GONE}/change/", follow=True)
+    assert answer.redirect_chain == [(f"{PATH}{GONE}/history/", 302)]
+    assert answer.status_code == 200
 
 
 def test_index_of_the_admin_links_to_it(superuser):
