@@ -252,3 +252,15 @@ def test_visitors_are_bounded():
     assert max(visit.stay_seconds for visit in visits) <= traffic.STAY_SECONDS[1]
     kinds = {path.partition("?")[0] for visit in visits for path in visit.paths}
     assert len(kinds) == len(traffic.ROOMS) + 4
+
+
+@pytest.mark.server
+def test_staff_reach_the_admin_page_from_the_start_page(origin):
+    link = re.compile(r'href="(/admin/django_socket_status/socketstatus/)"')
+    cookies = {"Cookie": log_in(origin, "staff")}
+    page = httpx.get(f"{origin}/", headers=cookies, timeout=60).text
+    answer = httpx.get(f"{origin}{link.search(page)[1]}", headers=cookies, timeout=60)
+    assert answer.status_code == 200
+    assert "Open connections" in answer.text
+    cookies = {"Cookie": log_in(origin, "customer")}
+    assert not link.search(httpx.get(f"{origin}/", headers=cookies, timeout=60).text)

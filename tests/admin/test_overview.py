@@ -39,13 +39,21 @@ def test_numbers_are_those_of_the_deployment(superuser, deployment):
     text = text_of(superuser)
     assert re.search(r"Open connections 3 Peak of the last hour: 3", text)
     assert "Signed-in users 1 and 2 connections without a user" in text
-    assert "call 2 67 % 67 %" in text
+    # Its oldest connection opened at the default time of the fake worker.
+    assert "call 2 67 % 67 % 1 11/14/2023" in text
     assert "The client was lost 3 100 %" in text
     assert "4001 Private use, by the application 2" in text
     assert "stt HTTP 403 5" in text
     assert "host.example:4711 uvicorn v7" in text
     assert "On time 3 under 0.10 s" in text
     assert "Release v7 seen for the first time" in text
+
+
+def test_many_connections_are_not_read_one_by_one(superuser, deployment):
+    deployment.report(*(deployment.worker.open() for _ in range(501)))
+    text = text_of(superuser)
+    assert "Open connections 501" in text
+    assert "are shown while at most 500 connections are open" in text
 
 
 def test_one_connection_is_no_plural(superuser, deployment):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Site, Visit, serving, wait_for
+from tests.browser.conftest import Site, Visit, wait_for
 
 pytestmark = pytest.mark.browser
 
@@ -25,18 +25,11 @@ KNOWN = re.compile(r"404 \(Not Found\)")
 
 
 @pytest.fixture(scope="module")
-def own_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Serve the site with a short lease, for tests that kill it, too."""
-    with serving(tmp_path_factory.mktemp("admin")) as site:
-        yield site
-
-
-@pytest.fixture(scope="module")
-def session(own_site: Site, browser) -> list:
+def session(site: Site, browser) -> list:
     """Return the cookies of a superuser."""
     context = browser.new_context()
     page = context.new_page()
-    page.goto(f"{own_site.origin}/admin/login/")
+    page.goto(f"{site.origin}/admin/login/")
     page.fill("[name=username]", "ada")
     page.fill("[name=password]", "ada")
     page.click("[type=submit]")
@@ -46,17 +39,21 @@ def session(own_site: Site, browser) -> list:
 
 
 @pytest.fixture
-def see(own_site: Site, session: list, browser) -> Iterator[Callable[..., Visit]]:
+def see(site: Site, session: list, browser) -> Iterator[Callable[..., Visit]]:
     """Open the overview as a superuser."""
     contexts: list[BrowserContext] = []
 
-    def see(path: str = OVERVIEW, **options: object) -> Visit:
+    def see(
+        path: str = OVERVIEW, *, with_clock: bool = False, **options: object
+    ) -> Visit:
         context = browser.new_context(**options)
+        if with_clock:
+            context.clock.install()
         contexts.append(context)
         context.add_cookies(session)
         context.add_init_script(QUICK)
         visit = Visit(context)
-        visit.page.goto(f"{own_site.origin}{path}")
+        visit.page.goto(f"{site.origin}{path}")
         return visit
 
     yield see
@@ -72,9 +69,9 @@ def is_open(page: Page, count: int) -> None:
     expect(page.locator("#ss-open")).to_have_text(str(count), timeout=60_000)
 
 
-def test_page_works_without_javascript(own_site, see):
-    with own_site.open():
-        wait_for(lambda: own_site.total() == 1)
+def test_page_works_without_javascript(site, see):
+    with site.open():
+        wait_for(lambda: site.total() == 1)
         page = see(java_script_enabled=False).page
         is_open(page, 1)
         expect(page.locator("#ss-pause")).to_be_hidden()
@@ -83,38 +80,64 @@ def test_page_works_without_javascript(own_site, see):
         expect(page.locator("#ss-spans [aria-current]")).to_have_text("6 hours")
 
 
-def test_page_follows_the_server_and_violates_no_policy(own_site, see):
+def test_page_follows_the_server_and_violates_no_policy(site, see):
     visit = see()
     is_open(visit.page, 0)
     expect(visit.page.locator("#ss-pill")).to_have_text("Live")
-    with own_site.open():
+    with site.open():
         is_open(visit.page, 1)
         expect(visit.page.locator("#types tbody th")).to_have_text("call")
     is_open(visit.page, 0)
     assert complaints(visit) == []
 
 
-def test_focus_and_open_tables_stay_when_the_page_changes(own_site, see):
-    page = see().page
-    link = page.locator("#ss-spans a").nth(1)
-    page.evaluate("document.querySelector('#workers').dataset.mine = 'kept'")
-    link.focus()
-    with own_site.open():
-        is_open(page, 1)
-        expect(link).to_be_focused()
-        # The script took the mark away, and kept the element.
-        assert page.locator("#workers").count() == 1
-    is_open(page, 0)
+MORPH = """async () => {
+    const script = document.querySelector("[src$='page.js']");
+    const { morph, duration } = await import(script.src);
+    const make = (html) => {
+        const element = document.createElement("div");
+        element.innerHTML = html;
+        return element;
+    };
+    const live = make(` <p>old</p><a id=a href=1>a</a>
+        <details id=d><p>1</p></details><i id=i>x</i>`);
+    document.body.append(live);
+    const [link, details] = [live.querySelector("#a"), live.querySelector("#d")];
+    link.focus();
+    details.open = true;
+    const next = make(`<p>new</p><b>b</b><a id=a href=2>a</a
+        ><details id=d><p>2</p></details>`);
+    morph(live, next);
+    return {
+        same: live.querySelector("#a") === link && live.querySelector("#d") === details,
+        focused: document.activeElement === link,
+        open: details.open,
+        href: link.getAttribute("href"),
+        text: live.textContent,
+        durations: [0.4, 59, 60, 7500, 90_000].map(duration),
+    };
+}"""
 
 
-def test_paused_page_asks_for_nothing_and_says_so(own_site, see):
+def test_changed_part_keeps_its_elements_with_focus_and_open_tables(site, see):
+    assert see(bypass_csp=True).page.evaluate(MORPH) == {
+        "same": True,
+        "focused": True,
+        "open": True,
+        "href": "2",
+        "text": "newba2",
+        "durations": ["0 sec", "59 sec", "1 min", "2 hr 5 min", "1 day 1 hr"],
+    }
+
+
+def test_paused_page_asks_for_nothing_and_says_so(site, see):
     page = see().page
     page.locator("#ss-pause").click()
     expect(page.locator("#ss-pill")).to_have_text("Paused")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    with own_site.open():
-        wait_for(lambda: own_site.total() == 1)
+    with site.open():
+        wait_for(lambda: site.total() == 1)
         page.clock.install()
         page.clock.run_for(60_000)
         assert asked == []
@@ -124,7 +147,33 @@ def test_paused_page_asks_for_nothing_and_says_so(own_site, see):
         expect(page.locator("#ss-pill")).to_have_text("Live")
 
 
-def test_unchanged_part_is_answered_without_a_body(own_site, see):
+HIDE = """(hidden) => {
+    Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_hidden_page_asks_for_nothing_and_at_once_when_it_is_seen(site, see):
+    page = see(with_clock=True).page
+    page.evaluate(HIDE, True)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(600_000)
+    assert asked == []
+    with page.expect_request(lambda it: "/now/" in it.url, timeout=60_000):
+        page.evaluate(HIDE, False)
+
+
+def test_ages_go_on_without_an_answer(site, see):
+    page = see(with_clock=True).page
+    page.evaluate(HIDE, True)
+    page.evaluate(HIDE, False)
+    page.locator("#ss-pause").click()
+    page.clock.run_for(7_300_000)
+    expect(page.locator("#ss-updated")).to_have_text(re.compile("^2 hr"))
+
+
+def test_unchanged_part_is_answered_without_a_body(site, see):
     page = see().page
     with page.expect_response(
         lambda it: "/now/" in it.url and it.status == 304, timeout=60_000
@@ -132,21 +181,21 @@ def test_unchanged_part_is_answered_without_a_body(own_site, see):
         pass
 
 
-def test_lost_server_makes_no_number_look_live(own_site, see):
+def test_lost_server_makes_no_number_look_live(site, see):
     visit = see()
     page = visit.page
-    own_site.kill()
+    site.kill()
     try:
         expect(page.locator("#ss-lost")).to_be_visible(timeout=60_000)
         expect(page.locator("#ss-pill")).to_have_text("Reconnecting…")
         expect(page.locator("#ss-lost")).to_contain_text("The values below are old.")
     finally:
-        own_site.start()
+        site.start()
     expect(page.locator("#ss-pill")).to_have_text("Live", timeout=120_000)
     expect(page.locator("#ss-lost")).to_be_hidden()
 
 
-def test_signed_out_page_stops(own_site, see):
+def test_signed_out_page_stops(site, see):
     page = see().page
     page.context.clear_cookies()
     expect(page.locator("#ss-pill")).to_have_text("Signed out", timeout=60_000)
@@ -162,8 +211,8 @@ def test_signed_out_page_stops(own_site, see):
     ],
     ids=["narrow-light", "wide-dark", "narrow-dark-rtl", "wide-light-rtl"],
 )
-def test_page_fits_and_has_no_axe_violation(own_site, see, viewport, scheme, direction):
-    with own_site.open():
+def test_page_fits_and_has_no_axe_violation(site, see, viewport, scheme, direction):
+    with site.open():
         visit = see(viewport=viewport, color_scheme=scheme, bypass_csp=True)
         is_open(visit.page, 1)
         visit.page.evaluate(f"document.documentElement.dir = '{direction}'")
@@ -172,8 +221,8 @@ def test_page_fits_and_has_no_axe_violation(own_site, see, viewport, scheme, dir
         assert visit.violations() == []
 
 
-def test_plots_have_tables_that_the_keyboard_opens(own_site, see):
-    with own_site.open():
+def test_plots_have_tables_that_the_keyboard_opens(site, see):
+    with site.open():
         page = see().page
         summary = page.locator("#ss-table-open summary")
         # The first sample is taken within ten seconds.

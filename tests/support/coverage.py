@@ -17,6 +17,7 @@ COVERED_BY: dict[str, str] = {
     "activity.forgetting": "status/test_forgetting.py",
     "activity.stored": "backends/test_memory.py",
     "admin.access": "admin/test_model_admin.py",
+    "admin.figures.details": "admin/test_overview.py",
     "admin.figures.facts": "admin/test_overview.py",
     "admin.figures.tables": "admin/test_overview.py",
     "admin.figures.words": "admin/test_overview.py",

@@ -7,6 +7,7 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from django_socket_status.admin.figures.details import Details, read_details
 from django_socket_status.admin.figures.words import ABNORMAL
 from django_socket_status.exceptions import NotKeptError, StatusUnavailableError
 from django_socket_status.records import instant
@@ -57,6 +58,8 @@ class Facts:
     histories: Histories | None
     """Of the last hour; ``None`` as above."""
     as_of: datetime.datetime
+    details: Mapping[str, Details] = dataclasses.field(default_factory=dict)
+    """By type; empty if there are too many connections."""
 
     @property
     def hour(self) -> History | None:
@@ -87,12 +90,14 @@ def read_facts() -> Facts:
     """
     workers = read_workers()
     reading = workers.reading
+    summary = SummaryRecord.of(summarize(reading, script_root()))
     return Facts(
-        summary=SummaryRecord.of(summarize(reading, script_root())),
+        summary=summary,
         workers=workers.records,
         totals=_totals(),
         histories=_histories(),
         as_of=instant(reading.taken_at),
+        details=read_details(summary),
     )
 
 

@@ -36,7 +36,12 @@ class Note(NamedTuple):
 
 def notes_of(facts: Facts, request: HttpRequest) -> list[Note]:
     """Return what limits the numbers; empty if nothing does."""
-    return [*_freshness(facts), *_emptiness(facts, request), *_limits(facts)]
+    return [
+        *_freshness(facts),
+        *_emptiness(facts, request),
+        *_draining(facts),
+        *_limits(facts),
+    ]
 
 
 def _freshness(facts: Facts) -> Iterator[Note]:
@@ -89,6 +94,23 @@ def _emptiness(facts: Facts, request: HttpRequest) -> Iterator[Note]:
             ),
             CHECK,
         )
+
+
+def _draining(facts: Facts) -> Iterator[Note]:
+    draining = [it for it in facts.workers if getattr(it, "is_draining", False)]
+    if not draining:
+        return
+    text = ngettext(
+        "%(count)d worker is draining: it closes its connections, %(left)d are left.",
+        "%(count)d workers are draining: they close their connections, %(left)d are "
+        "left.",
+        len(draining),
+    )
+    left = sum(it.total_sockets for it in draining)
+    yield Note(
+        text % {"count": len(draining), "left": left},
+        _("Stop the processes when none is left."),
+    )
 
 
 def _limits(facts: Facts) -> Iterator[Note]:

@@ -9,10 +9,12 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 
 from django_socket_status.admin.figures.attention import name_of
+from django_socket_status.admin.figures.details import Details
 from django_socket_status.admin.figures.facts import Facts, Flow, flow_of
 from django_socket_status.admin.figures.words import cause_text, code_text, status_text
 from django_socket_status.admin.page import Page
 from django_socket_status.conf import get_settings
+from django_socket_status.endings import CAUSES
 from django_socket_status.status.answers import WorkerRecord
 from django_socket_status.wording import decimal_text
 
@@ -39,6 +41,8 @@ class TypeRow(NamedTuple):
     open: int
     share: int
     """In percent."""
+    details: Details | None
+    """``None`` if not known."""
     opened_per_minute: str
     """In the last hour; empty if not known."""
     abnormal: int | None
@@ -47,26 +51,26 @@ class TypeRow(NamedTuple):
 
 def type_rows(page: Page, facts: Facts) -> list[TypeRow]:
     """Return the types with open connections, the largest first."""
-    total = facts.summary.total_sockets
     counts = sorted(facts.summary.sockets_by_type.items(), key=lambda it: (-it[1], it))
     histories = facts.histories.by_type if facts.histories else {}
     flows = {kind: flow_of(history) for kind, history in histories.items()}
     return [
-        _type_row(page, kind, count, total, flows.get(kind))
+        _type_row(page, facts, kind, count, flows.get(kind))
         for kind, count in counts
         if count
     ]
 
 
 def _type_row(
-    page: Page, kind: str, count: int, total: int, flow: Flow | None
+    page: Page, facts: Facts, kind: str, count: int, flow: Flow | None
 ) -> TypeRow:
     share = None if flow is None else flow.abnormal_share
     return TypeRow(
         name=kind,
         url=page.link("open", type=kind),
         open=count,
-        share=round(100 * count / total),
+        share=round(100 * count / facts.summary.total_sockets),
+        details=facts.details.get(kind),
         opened_per_minute="" if flow is None else decimal_text(flow.opened / 60),
         abnormal=None if share is None else round(100 * share),
     )
@@ -108,7 +112,12 @@ def cause_rows(page: Page, facts: Facts) -> list[CountRow]:
     for causes in facts.totals.closed.values() if facts.totals else ():
         _add(counts, causes)
     return [
-        CountRow(cause, cause_text(cause), page.link("closed", cause=cause), *more)
+        CountRow(
+            cause,
+            cause_text(cause),
+            page.link("closed", cause=cause) if cause in CAUSES else "",
+            *more,
+        )
         for cause, *more in _ordered(counts)
     ]
 
@@ -165,6 +174,7 @@ class WorkerRow(NamedTuple):
     reported_at: datetime.datetime | None
     """Only if the worker is late: otherwise it changes with each report."""
     is_complete: bool
+    is_draining: bool
     open: int
     lag: str
     wait: str
@@ -186,6 +196,8 @@ def _worker_row(page: Page, worker: WorkerRecord) -> WorkerRow:
         started_at=worker.started_at,
         reported_at=worker.reported_at if worker.is_late else None,
         is_complete=worker.complete,
+        # Workers of a release that cannot drain do not say it.
+        is_draining=getattr(worker, "is_draining", False),
         open=worker.total_sockets,
         lag=_waited(condition.max_loop_lag_seconds if condition else None),
         wait=_waited(condition.sync_thread_wait_seconds if condition else None),

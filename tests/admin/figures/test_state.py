@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 
 import pytest
 from django.test import AsyncRequestFactory, RequestFactory
@@ -69,4 +70,12 @@ def test_limits_have_texts(request_of_asgi):
         "These numbers are of this process alone.",
         "Users and single connections are not known: only counts are kept.",
         "A part of the history could not be read.",
+    ]
+
+
+def test_draining_worker_says_how_many_are_left(request_of_asgi):
+    draining = SimpleNamespace(is_draining=True, total_sockets=3, complete=True)
+    known = facts(workers=[worker(), draining])
+    assert texts(known, request_of_asgi) == [
+        "1 worker is draining: it closes its connections, 3 are left."
     ]

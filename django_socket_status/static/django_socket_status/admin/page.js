@@ -84,8 +84,15 @@ function morphChildren(live, next) {
     else child.remove();
   }
   let at = live.firstChild;
+  const drop = () => {
+    const gone = at;
+    at = at.nextSibling;
+    gone.remove();
+  };
   for (const node of wanted) {
     const match = node.id ? known.get(node.id) : at && isSame(at, node) ? at : null;
+    // A node that is moved loses the focus, so what is before it goes instead.
+    while (match && at && at !== match && !at.id) drop();
     if (!match) {
       live.insertBefore(document.importNode(node, true), at);
       continue;
@@ -95,11 +102,7 @@ function morphChildren(live, next) {
     if (match.nodeType === Node.ELEMENT_NODE) morph(match, node);
     else if (match.nodeValue !== node.nodeValue) match.nodeValue = node.nodeValue;
   }
-  while (at) {
-    const gone = at;
-    at = at.nextSibling;
-    gone.remove();
-  }
+  while (at) drop();
 }
 
 /** Fetch HTML: `{status, document, header}`; status 0 if there was no answer. */
