@@ -9,55 +9,31 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from typing import cast
 
 from django.http import QueryDict
 from django.utils.translation import gettext as _
 
+from django_socket_status.admin.parameters import (
+    LABEL_PREFIX,
+    SHOWN,
+    STATES_OF,
+    FilterError,
+    seconds_of,
+    split,
+    verify,
+)
 from django_socket_status.cli.subcommands.users import UnknownUserError, user_key
-from django_socket_status.endings import CAUSES, Cause
-from django_socket_status.limits import MAX_LABELS, bounded_labels
+from django_socket_status.endings import Cause
+from django_socket_status.limits import MAX_LABELS
 from django_socket_status.records import ConnectionQuery
 from django_socket_status.status.answers import WorkerRecord
-from django_socket_status.status.arguments import MAX_CODE, query_of
-from django_socket_status.status.list_types import STATES, State
+from django_socket_status.status.arguments import query_of
+from django_socket_status.status.list_types import State
 from django_socket_status.status.search import Search
 
-__all__ = ["LABEL_PREFIX", "PAGE_PARAMETERS", "Filter", "FilterError", "seconds_of"]
-
-LABEL_PREFIX = "label."
-
-#: Parameters of a page that select no connection.
-PAGE_PARAMETERS = frozenset(
-    {"after", "seen", "since", "newer", "cols", "col", "format", "apply", "state"}
-)
-
-#: The parameters that select, in the order in which they are shown, with their states.
-STATES_OF: Mapping[str, Sequence[State]] = {
-    "type": STATES,
-    "user": STATES,
-    "anonymous": STATES,
-    "endpoint": STATES,
-    "worker": STATES,
-    "host": STATES,
-    "release": STATES,
-    "older": STATES,
-    "younger": STATES,
-    "cause": ("closed",),
-    "code": ("closed", "rejected"),
-}
-
-UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
-_AGE = re.compile(r"([0-9]{1,9}) ?(s|min|h|d)")
-
-#: The most characters of a wrong value that a sentence repeats.
-_SHOWN = 60
-
-
-class FilterError(ValueError):
-    """A parameter of the URL has an impossible value; the text says which."""
+__all__ = ["LABEL_PREFIX", "STATES_OF", "Filter", "FilterError"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +53,10 @@ class Filter:
     def of(cls, query: QueryDict, state: State) -> Filter:
         """Return the filter of a URL's query; see :attr:`problems`."""
         problems: list[str] = []
-        values, labels = _split(query, problems)
+        values, labels = split(query, problems)
         for name, value in values.items():
             try:
-                _verify(name, value, state)
+                verify(name, value, state)
             except FilterError as error:
                 problems.append(str(error))
         if "user" in values and "anonymous" in values:
@@ -142,7 +118,7 @@ class Filter:
         except UnknownUserError:
             raise FilterError(
                 _("No user has the name “%(name)s”. Give a name or a primary key.")
-                % {"name": text[:_SHOWN]}
+                % {"name": text[:SHOWN]}
             ) from None
 
     def search(
@@ -214,94 +190,3 @@ class _Keyed:
 
     pk: str
     is_authenticated: bool = True
-
-
-def seconds_of(text: str) -> int:
-    """Return an age such as ``30s``, ``10min``, ``2h`` or ``1d`` in seconds.
-
-    Raises:
-        FilterError: it is no age.
-    """
-    match = _AGE.fullmatch(text)
-    if match is None:
-        raise FilterError(
-            _("“%(text)s” is no age: write 30s, 10min, 2h or 1d.")
-            % {"text": text[:_SHOWN]}
-        )
-    return int(match[1]) * UNITS[match[2]]
-
-
-def _split(
-    query: QueryDict, problems: list[str]
-) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the parameters that have a value, and the labels."""
-    values: dict[str, str] = {}
-    labels: list[tuple[str, str]] = []
-    for name in query:
-        texts = [it.strip() for it in query.getlist(name) if it.strip()]
-        if not texts or name in PAGE_PARAMETERS:
-            continue
-        if name == "label":
-            labels += (_label_of(it, problems) for it in texts)
-        elif name.startswith(LABEL_PREFIX) and name != LABEL_PREFIX:
-            labels += ((name.removeprefix(LABEL_PREFIX), it) for it in texts)
-        elif name in STATES_OF:
-            values[name] = texts[-1]
-        else:
-            problems.append(
-                _("There is no filter “%(name)s”.") % {"name": name[:_SHOWN]}
-            )
-    if values.get("anonymous") in ("0", "false"):
-        del values["anonymous"]
-    return values, _labels_of(labels, problems)
-
-
-def _label_of(text: str, problems: list[str]) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not (name.strip() and equals):
-        problems.append(
-            _("Write a label as name=value, not “%(text)s”.") % {"text": text[:_SHOWN]}
-        )
-    return name.strip(), value.strip()
-
-
-def _labels_of(given: Sequence[tuple[str, str]], problems: list[str]) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for name, value in given:
-        if labels.setdefault(name, value) != value:
-            problems.append(
-                _("The label “%(name)s” cannot have two values.")
-                % {"name": name[:_SHOWN]}
-            )
-    return bounded_labels(labels) if len(labels) <= MAX_LABELS else labels
-
-
-def _verify(name: str, value: str, state: State) -> None:
-    """Verify the value of a parameter.
-
-    Raises:
-        FilterError: it is wrong.
-    """
-    shown = {"name": name, "value": value[:_SHOWN]}
-    if state not in STATES_OF[name]:
-        raise FilterError(_("This list has no filter “%(name)s”.") % shown)
-    if name in ("older", "younger"):
-        seconds_of(value)
-    elif name == "cause" and value not in CAUSES:
-        raise FilterError(_("There is no cause “%(value)s”.") % shown)
-    elif name == "code" and not _is_code(value):
-        raise FilterError(_("“%(value)s” is no code: write a number.") % shown)
-    elif name == "anonymous" and value not in ("1", "true", "on"):
-        raise FilterError(_("“anonymous” must be 1, not “%(value)s”.") % shown)
-
-
-def _is_code(text: str) -> bool:
-    is_number = text.isascii() and text.isdecimal() and len(text) <= 5
-    return is_number and int(text) <= MAX_CODE
-
-
-def as_filter(given: Mapping[str, Any], state: State) -> Filter:
-    """Return the filter of some parameters, for tests and links."""
-    query = QueryDict(mutable=True)
-    query.update(given)
-    return Filter.of(query, state)

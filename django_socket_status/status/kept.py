@@ -10,7 +10,7 @@ from django_socket_status.backends.base import BaseBackend
 from django_socket_status.conf import get_settings
 from django_socket_status.exceptions import NotKeptError
 
-__all__ = ["kept", "not_kept", "verify_list"]
+__all__ = ["kept", "no_details", "not_kept", "verify_list"]
 
 T = TypeVar("T")
 
@@ -50,11 +50,7 @@ def verify_list(backend: BaseBackend, ended: Ended) -> None:
         NotKeptError: the backend keeps no connections, or a setting keeps none.
     """
     if not backend.wants_details:
-        raise NotKeptError(
-            f"There is no list of {ended} connections: {_path(backend)} keeps numbers "
-            "alone, as it is configured. Set SOCKET_STATUS['OPTIONS']['details'] to "
-            "True in every process."
-        )
+        raise no_details(backend, ended)
     if "endings" not in backend.keeps:
         raise not_kept(backend, f"list of {ended} connections")
     for name in _LIMITS[ended]:
@@ -63,6 +59,15 @@ def verify_list(backend: BaseBackend, ended: Ended) -> None:
                 f"There is no list of {ended} connections: "
                 f"SOCKET_STATUS['{name.upper()}'] is 0. Set it to a number above 0."
             )
+
+
+def no_details(backend: BaseBackend, state: str) -> NotKeptError:
+    """Return the error for a list of a backend that keeps numbers alone."""
+    return NotKeptError(
+        f"There is no list of {state} connections: {_path(backend)} keeps numbers "
+        "alone, as it is configured. Set SOCKET_STATUS['OPTIONS']['details'] to "
+        "True in every process."
+    )
 
 
 def not_kept(backend: BaseBackend, name: str) -> NotKeptError:

@@ -10,24 +10,29 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Iterator
 
-from django_socket_status.activity.entries import ClosedConnection, RejectedConnection
 from django_socket_status.backends.base import BaseBackend
-from django_socket_status.endings import Cause
+from django_socket_status.exceptions import BackendError
 from django_socket_status.pages import START, Cursor
 from django_socket_status.records import (
     ConnectionPage,
-    ConnectionQuery,
     ConnectionRecord,
 )
 from django_socket_status.status.arguments import MAX_LIMIT
-from django_socket_status.status.ended import EndedList
-from django_socket_status.status.list_types import AnyConnection, State
+from django_socket_status.status.ended_pages import page_of, parsed
+from django_socket_status.status.kept import no_details
+from django_socket_status.status.list_types import AnyConnection
 from django_socket_status.status.lists import ended_of
 from django_socket_status.status.queries import answered, connections_of
 from django_socket_status.status.reader import status_reader
+from django_socket_status.status.search_types import (
+    EPOCH,
+    MICROSECOND,
+    Found,
+    Search,
+    happened_at,
+)
 
 __all__ = [
     "Found",
@@ -42,91 +47,8 @@ __all__ = [
 #: How many pages of ``MAX_LIMIT`` open connections one search reads at most.
 READS = 5
 
-#: Microseconds, which is how exact a ``datetime`` is.
-_MICROSECOND = datetime.timedelta(microseconds=1)
-_EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
-
 #: A place in a list: a cursor, or how many connections come before it.
 Place = Cursor | int
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Search:
-    """Which connections to find. What is ``None`` does not matter."""
-
-    state: State = "open"
-    """Which list."""
-    query: ConnectionQuery = dataclasses.field(default_factory=ConnectionQuery)
-    """Type, user, labels, ``anonymous``, ``worker_ids`` and ``number``."""
-    endpoint: str | None = None
-    """Only those of this route pattern."""
-    from_at: datetime.datetime | None = None
-    """Only those that opened, closed or were rejected at this instant or later."""
-    until_at: datetime.datetime | None = None
-    """Only those that did so at this instant or earlier."""
-    release: str | None = None
-    """Only ended ones whose worker ran this release."""
-    cause: Cause | None = None
-    """Only those that closed for this cause."""
-    code: int | None = None
-    """Only those that closed with this code, or were rejected with this status."""
-
-    def matches(self, record: AnyConnection) -> bool:
-        """Return whether a connection matches, as far as backends do not see to it."""
-        query, at = self.query, happened_at(record)
-        return (
-            query.matches_worker(record.worker_id)
-            and (self.endpoint is None or record.endpoint == self.endpoint)
-            and (self.from_at is None or at >= self.from_at)
-            and (self.until_at is None or at <= self.until_at)
-            and (query.number is None or _number_of(record) == query.number)
-            and (self.release is None or getattr(record, "release", "") == self.release)
-        )
-
-    def is_tried_on_each(self, backend: BaseBackend) -> bool:
-        """Return whether a backend returns open connections that do not match."""
-        query = self.query
-        is_by_worker = query.worker_ids is not None or query.number is not None
-        return (
-            self.endpoint is not None
-            or (self.until_at is not None and not backend.pages_after)
-            or (is_by_worker and not backend.pages_of_workers)
-        )
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """Some connections that match, newest first, and what is known of the others."""
-
-    records: Sequence[AnyConnection]
-    """The connections."""
-    total: int | None
-    """How many match in all; ``None`` if that is not known."""
-    next_place: str | None
-    """Where to go on, in a text that is safe in a URL; ``None`` at the end."""
-    complete: bool
-    """False if connections may be missing."""
-    is_sample: bool = False
-    """Whether the list of ended connections had no room for all."""
-    looked_at: int | None = None
-    """How many connections were looked at, if the search stopped before the end with
-    fewer matches than were asked for."""
-
-
-def happened_at(record: AnyConnection) -> datetime.datetime:
-    """Return when a connection opened, or closed, or was rejected."""
-    if isinstance(record, ConnectionRecord):
-        return record.connected_at
-    if isinstance(record, ClosedConnection):
-        return record.closed_at
-    return record.rejected_at
-
-
-def _number_of(record: AnyConnection) -> int | None:
-    """Return the number of a connection in its worker; a rejected one has none."""
-    if isinstance(record, RejectedConnection):
-        return None
-    return int(record.connection_id.rpartition("-")[2], 16)
 
 
 def search(wanted: Search, limit: int, place: str | None = None) -> Found:
@@ -192,8 +114,8 @@ def _question(
         return _Walk(wanted, limit, place).run
     read = ended_of(wanted.state, wanted.query, wanted.cause, wanted.code)
     if place is not None:
-        _parsed(place)
-    return lambda backend: _page_of(read(backend), wanted, limit, place)
+        parsed(place)
+    return lambda backend: page_of(read(backend), wanted, limit, place)
 
 
 def _place_of(wanted: Search, text: str | None) -> Place | None:
@@ -212,7 +134,7 @@ def _place_of(wanted: Search, text: str | None) -> Place | None:
 
 def _seconds(at: datetime.datetime) -> float:
     """Return an instant in seconds, with the microsecond that it begins."""
-    return (at + _MICROSECOND - _EPOCH).total_seconds()
+    return (at + MICROSECOND - EPOCH).total_seconds()
 
 
 class _Walk:
@@ -282,7 +204,12 @@ class _Walk:
             offset=place if isinstance(place, int) else 0,
             after=place if isinstance(place, Cursor) else None,
         )
-        return answered(connections_of(query)(backend))
+        try:
+            return answered(connections_of(query)(backend))
+        except BackendError as error:
+            if backend.wants_details:
+                raise
+            raise no_details(backend, "open") from error
 
     def _move_behind(self, backend: BaseBackend, page: ConnectionPage) -> None:
         from_at = self._wanted.from_at
@@ -298,53 +225,3 @@ def _text(place: Place | None) -> str | None:
     if isinstance(place, Cursor):
         return place.text
     return None if place is None else str(place)
-
-
-def _page_of(
-    kept: EndedList[Any], wanted: Search, limit: int, place: str | None
-) -> Found:
-    """Return ended connections: all that are kept were read, so the total is exact."""
-    matching = [it for it in kept.records if wanted.matches(it)]
-    first = 0 if place is None else _index_of(place, matching)
-    end = min(first + limit, len(matching))
-    return Found(
-        records=matching[first:end],
-        total=len(matching),
-        next_place=_place_at(end, matching) if end < len(matching) else None,
-        complete=kept.complete,
-        is_sample=kept.is_sample,
-    )
-
-
-def _microseconds(record: AnyConnection) -> int:
-    return (happened_at(record) - _EPOCH) // _MICROSECOND
-
-
-def _place_at(end: int, records: Sequence[AnyConnection]) -> str:
-    """Return the place behind a record: its instant, and how many are as old."""
-    at = _microseconds(records[end - 1])
-    same = 1
-    while same < end and _microseconds(records[end - 1 - same]) == at:
-        same += 1
-    return f"{at}.{same}"
-
-
-def _index_of(place: str, records: Sequence[AnyConnection]) -> int:
-    """Return the index of the first record behind a place."""
-    at, same = _parsed(place)
-    instants = [_microseconds(it) for it in records]
-    newer = sum(it > at for it in instants)
-    return newer + min(instants.count(at), same)
-
-
-def _parsed(place: str) -> tuple[int, int]:
-    """Return the instant of a place, and how many are as old.
-
-    Raises:
-        ValueError: it is no place.
-    """
-    at, dot, same = place.partition(".")
-    texts = (at, same)
-    if not (dot and len(place) < 40 and all(it.isdecimal() for it in texts)):
-        raise ValueError("The text is no place of a list.")
-    return int(at), int(same)

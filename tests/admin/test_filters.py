@@ -6,12 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.http import QueryDict
 
-from django_socket_status.admin.filters import (
-    STATES_OF,
-    Filter,
-    FilterError,
-    seconds_of,
-)
+from django_socket_status.admin.filters import Filter, FilterError
+from django_socket_status.admin.parameters import STATES_OF, seconds_of
 from django_socket_status.records import ConnectionQuery
 from django_socket_status.status.search import Search
 

@@ -117,6 +117,31 @@ class SearchesContract(Harness):
         self.backend.goodbye("a")
         assert numbers(anonymous=True) == {"b-1"}
 
+    def test_connections_are_found_by_worker_and_number(self) -> None:
+        if not self.backend.pages_of_workers:
+            return
+        for name in ("a", "b", "c"):
+            worker = self.worker(name)
+            self.start(
+                worker, *(worker.open(("call", "chat")[n % 2]) for n in range(70))
+            )
+        two = frozenset({"a", "c"})
+        page = self.find(worker_ids=two, limit=1000)
+        assert (len(page), page.total, page.complete) == (140, 140, True)
+        assert {it.worker_id for it in page} == two
+        assert self.find(worker_ids=two, type="call", limit=1).total == 70
+        numbers = self.numbers
+        assert numbers(worker_ids=frozenset({"b"}), number=66) == {"b-42"}
+        assert numbers(worker_ids=two, number=66) == {"a-42", "c-42"}
+        assert numbers(worker_ids=frozenset({"b"}), number=66, type="none") == set()
+        assert numbers(worker_ids=frozenset({"b"}), number=71) == set()
+        assert numbers(worker_ids=frozenset({"d"})) == set()
+        assert numbers(worker_ids=frozenset()) == set()
+        if self.backend.pages_after:
+            first = self.find(worker_ids=two, limit=100)
+            rest = self.find(worker_ids=two, limit=100, after=first.next_cursor)
+            assert len({it.connection_id for it in (*first, *rest)}) == 140
+
     def test_filter_is_paged_too(self) -> None:
         worker = self.worker()
         held = [worker.open(f"type{n % 3}", at=1e9 + n) for n in range(30)]

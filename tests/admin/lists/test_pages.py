@@ -272,6 +272,14 @@ def test_list_that_is_not_kept_says_what_to_change(lists, settings):
     assert "CLOSED_LIMIT" in response.content.decode()
 
 
+def test_list_of_a_backend_with_counts_alone_says_what_to_change(lists):
+    scripted().wants_details = False
+    scripted().before_question = fails_with(BackendError("counts alone"))
+    response = lists.get("open/")
+    assert response.status_code == 501
+    assert "details" in response.content.decode()
+
+
 def test_newer_connections_are_counted_and_not_shown(lists, worker):
     held = [worker.open(at=NOW)]
     opened(worker, *held)
