@@ -7,8 +7,11 @@ from typing import Literal, get_args
 __all__ = ["CAUSES", "Cause", "EndedBy"]
 
 #: What ended a connection: the client, a close message of the application, a ``send``
-#: that raised, the application, which returned, raised or was cancelled, or a command.
-EndedBy = Literal["client", "server", "send", "return", "error", "cancel", "command"]
+#: that raised, the application, which returned, raised or was cancelled, a command, or
+#: the drain of the worker.
+EndedBy = Literal[
+    "client", "server", "send", "return", "error", "cancel", "command", "drain"
+]
 
 #: Why a connection ended. ``docs/reference/endings.md`` says what each one means, and
 #: which of two counts. The end of a connection has one cause, and it never changes.

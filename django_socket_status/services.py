@@ -13,6 +13,7 @@ from typing import Any, ClassVar, cast
 
 from django_socket_status.operations import commands
 from django_socket_status.operations import disconnect as disconnecting
+from django_socket_status.operations import drain as draining
 from django_socket_status.records import Summary
 from django_socket_status.status import forgetting, history, lists, totals
 from django_socket_status.status.answers import SummaryRecord, UserIds, WorkerRecord
@@ -114,8 +115,14 @@ class SocketStatusService:
 
     disconnect = staticmethod(disconnecting.disconnect)
     adisconnect = staticmethod(disconnecting.adisconnect)
+    drain = staticmethod(draining.drain)
+    adrain = staticmethod(draining.adrain)
+    stop_drain = staticmethod(draining.stop_drain)
+    astop_drain = staticmethod(draining.astop_drain)
     get_command = staticmethod(commands.get_command)
     aget_command = staticmethod(commands.aget_command)
+    get_drain = staticmethod(commands.get_drain)
+    aget_drain = staticmethod(commands.aget_drain)
     stop_command = staticmethod(commands.stop_command)
     astop_command = staticmethod(commands.astop_command)
 

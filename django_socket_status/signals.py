@@ -33,6 +33,16 @@ the routes. Where no consumer class is known, the sender is the middleware.
 ``disconnect_finished``
     The same, and ``result``, a
     :class:`~django_socket_status.control.results.DisconnectResult`.
+
+``drain_requested``
+    Sent in the process that calls ``drain()``, as ``disconnect_requested``:
+    ``command_id``; ``selector``, a dictionary of which workers; ``over_seconds``;
+    ``grace_seconds``; ``code``; ``reason``; ``requested_by``.
+
+``drain_finished``
+    The same, and ``result``, a
+    :class:`~django_socket_status.control.drain_results.DrainResult`. Sent when the call
+    returns: unless it waits, workers have only begun.
 """
 
 from __future__ import annotations
@@ -42,6 +52,8 @@ from django.dispatch import Signal
 __all__ = [
     "disconnect_finished",
     "disconnect_requested",
+    "drain_finished",
+    "drain_requested",
     "socket_closed",
     "socket_opened",
     "socket_rejected",
@@ -52,3 +64,5 @@ socket_closed = Signal()
 socket_rejected = Signal()
 disconnect_requested = Signal()
 disconnect_finished = Signal()
+drain_requested = Signal()
+drain_finished = Signal()

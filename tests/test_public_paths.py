@@ -64,6 +64,8 @@ IMPORTS = {
     "signals": [
         "disconnect_finished",
         "disconnect_requested",
+        "drain_finished",
+        "drain_requested",
         "socket_closed",
         "socket_opened",
         "socket_rejected",
@@ -87,6 +89,9 @@ COMPLETE = (
 #: Each is there as ``a...``, too, which is awaited.
 SERVICE = [
     "disconnect",
+    "drain",
+    "get_drain",
+    "stop_drain",
     "get_command",
     "stop_command",
     "get_connections",

@@ -852,6 +852,7 @@ def test_every_question_has_both_forms():
     names = {name for name in vars(SocketStatusService) if not name.startswith("_")}
     activity = {"get_totals", "get_history", "forget_user"}
     commands = {"disconnect", "get_command", "stop_command"}
+    commands |= {"drain", "get_drain", "stop_drain"}
     questions = {*QUESTIONS, *activity, *commands, "iter_connections"}
     assert names == {*questions, *(f"a{name}" for name in questions)}
     for name in questions:

@@ -37,6 +37,8 @@ class Condition:
     ``None`` while there is no such thread, or it cannot be observed."""
     sync_thread_queue: int | None
     """How many calls wait for that thread; ``None`` as above."""
+    is_draining: bool = False
+    """Whether it is about to close its connections, because it was asked to drain."""
 
     @property
     def max_loop_lag_seconds(self) -> float | None:
@@ -44,7 +46,7 @@ class Condition:
         return max(self.loop_lag_seconds, default=None)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields as JSON has them."""
+        """Return the measurements as JSON has them; a worker's JSON has the rest."""
         return {
             "release": self.release,
             "versions": dict(self.versions),
@@ -55,7 +57,10 @@ class Condition:
 
     def to_text(self) -> str:
         """Return the condition as JSON, ASCII."""
-        return json.dumps(self.as_dict(), separators=(",", ":"))
+        body = self.as_dict()
+        if self.is_draining:
+            body["is_draining"] = True
+        return json.dumps(body, separators=(",", ":"))
 
     @classmethod
     def from_text(cls, text: str) -> Condition:
@@ -78,6 +83,8 @@ class Condition:
                 ],
                 sync_thread_wait_seconds=None if wait is None else valid_seconds(wait),
                 sync_thread_queue=None if waiting is None else valid_count(waiting),
+                # An older version does not say.
+                is_draining=body.get("is_draining") is True,
             )
         except (
             BackendError,

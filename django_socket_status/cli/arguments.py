@@ -1,6 +1,6 @@
 """The arguments of the command line.
 
-Nothing else of this package is imported until they are parsed.
+Nothing but their modules is imported until they are parsed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["SUBCOMMANDS", "add_arguments", "named_in"]
+from django_socket_status.cli.control_arguments import CONTROL
+
+__all__ = ["ACTIONS", "SUBCOMMANDS", "add_arguments", "named_in"]
 
 #: Seconds between two readings of ``--watch``.
 WATCH_SECONDS = 2.0
@@ -28,8 +30,16 @@ SUBCOMMANDS = {
     "workers": "the processes that serve WebSockets, and how they do",
     "history": "how many were open, opened and closed in each part of a span",
     "totals": "how many opened, closed and were rejected since counting began",
+    "disconnect": "close connections, and say what became of each",
+    "drain": "empty workers before they are stopped, spread over some time",
+    "commands": "what workers were told to do in the last 24 hours, newest first",
     "check": "compare with limits, for Nagios, Icinga, cron and the like",
 }
+
+#: Those that do something, instead of showing something.
+ACTIONS = frozenset({"disconnect", "drain"})
+#: Those that do not take ``--watch``.
+UNWATCHED = ACTIONS | {"check"}
 
 JSON = (
     "print JSON: the keys of the JSON endpoint; one line for each reading with --watch"
@@ -72,12 +82,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         _add_json(
             command,
             default=argparse.SUPPRESS,
-            help_text="print JSON" if name == "check" else JSON,
+            help_text="print JSON" if name in UNWATCHED else JSON,
         )
         for names, given in INHERITED:
             default = help_text = argparse.SUPPRESS
             command.add_argument(*names, default=default, help=help_text, **given)
-        if name != "check":
+        if name not in UNWATCHED:
             _add_watch(command, default=argparse.SUPPRESS)
         ADDED.get(name, _add_nothing)(command)
 
@@ -247,6 +257,7 @@ ADDED = {
     "rejected": _add_rejected,
     "workers": _add_workers,
     "history": _add_history,
+    **CONTROL,
     "check": _add_check,
 }
 

@@ -81,10 +81,14 @@ class Output:
         """Send what was written."""
         self._stdout.flush()
 
+    def say(self, text: str, *, ending: str = "\n") -> None:
+        """Write to the standard error what is no part of the answer."""
+        safe = encodable(text, getattr(self._stderr, "encoding", None))
+        # No style: Django's would colour it as an error.
+        self._stderr.write(safe, lambda it: it, ending=ending)
+        self._stderr.flush()
+
     def progress(self, text: str) -> None:
         """Show what a long operation does, in place; an empty text removes it."""
         if self._stderr.isatty() and not self._is_dumb:
-            safe = encodable(text, getattr(self._stderr, "encoding", None))
-            # No style: Django's would colour it as an error.
-            self._stderr.write(f"\r{safe}\x1b[K", lambda it: it, ending="")
-            self._stderr.flush()
+            self.say(f"\r{text}\x1b[K", ending="")

@@ -27,6 +27,10 @@ class Progress:
 
     def show(self, done: int, total: int | None) -> None:
         """Show how many were read, and of how many if that is known."""
-        self._is_shown = True
         known = "" if total is None else f" of {total}"
-        self._output.progress(f"{done}{known} connections read")
+        self.say(f"{done}{known} connections read")
+
+    def say(self, text: str) -> None:
+        """Show how far the operation has come, in words."""
+        self._is_shown = True
+        self._output.progress(text)

@@ -15,7 +15,7 @@ from django_socket_status.cli.output import Output
 from django_socket_status.cli.progress import Progress
 from django_socket_status.cli.text import clean
 
-__all__ = ["fields_of", "reader_of", "run", "run_check"]
+__all__ = ["fields_of", "reader_of", "run", "run_action", "run_check"]
 
 #: The subcommands that show progress, because they may read many pages.
 LISTS = frozenset({"list"})
@@ -48,6 +48,29 @@ def run(name: str, options: Mapping[str, Any], output: Output) -> None:
             watch(read, options["watch"], output, as_json=bool(options.get("json")))
         else:
             _show(read(), options, output)
+
+
+def run_action(name: str, options: Mapping[str, Any], output: Output) -> int:
+    """Run a subcommand that does something, and return the exit code.
+
+    Raises:
+        StatusUnavailableError: the workers cannot be reached.
+        UsageError: an option has an impossible value.
+    """
+    if options.get("watch") is not None:
+        raise UsageError(f"{name} does not take --watch.")
+    logger = logging.getLogger("django_socket_status")
+    # Not the lines about who did what: they have another logger.
+    logger.addFilter(_no_line)
+    try:
+        code: int = _module(name).act(options, output)
+    finally:
+        logger.removeFilter(_no_line)
+    return code
+
+
+def _no_line(record: logging.LogRecord) -> bool:
+    return False
 
 
 def run_check(options: Mapping[str, Any], output: Output) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from django_socket_status.registry.leaving import Departure
 
-__all__ = ["Closing", "close_all"]
+__all__ = ["BATCH", "PAUSE_SECONDS", "Closing", "close_all", "close_in_time"]
 
 BATCH = 10
 PAUSE_SECONDS = 0.003
@@ -108,11 +108,18 @@ class Closing:
     async def _close(self, departure: Departure) -> None:
         left = self._until - time.monotonic()
         seconds = left if left > SHORT_SECONDS else LEAST_SECONDS
-        timer = self._loop.call_later(seconds, _canceller())
-        try:
-            await departure.close()
-        finally:
-            timer.cancel()
+        await close_in_time(departure, self._loop, seconds)
+
+
+async def close_in_time(
+    departure: Departure, loop: asyncio.AbstractEventLoop, seconds: float
+) -> None:
+    """Send a close, and cancel this task if the server does not take it in time."""
+    timer = loop.call_later(seconds, _canceller())
+    try:
+        await departure.close()
+    finally:
+        timer.cancel()
 
 
 def _canceller() -> Callable[[], None]:

@@ -13,11 +13,19 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import NamedTuple
 
 from django_socket_status.activity.stored import Command
+from django_socket_status.control.drain_orders import (
+    DrainOrder,
+    DrainSelector,
+    UndrainOrder,
+)
+from django_socket_status.control.draining import Draining
+from django_socket_status.control.drains import Drains
 from django_socket_status.control.execution import Execution
 from django_socket_status.control.matching import matching
 from django_socket_status.control.openings import Openings
 from django_socket_status.control.texts import (
     DisconnectOrder,
+    Executable,
     Outcome,
     StopOrder,
     order_of,
@@ -47,6 +55,11 @@ class Me(NamedTuple):
     worker_id: str
     release: str
     server: str
+    host: str = ""
+
+    def is_meant(self, selector: DrainSelector) -> bool:
+        """Return whether a drain means this worker."""
+        return selector.means(self.worker_id, self.host, self.release)
 
 
 class Orders:
@@ -66,18 +79,29 @@ class Orders:
         self._registry = registry
         self._clock = clock
         self.openings = Openings(clock)
+        self.drains = Drains(registry.intake, clock)
         self.reset()
 
     def reset(self) -> None:
         """Begin as another worker. What was begun is not stopped."""
         self.openings.forget()
+        self.drains.reset()
         #: The number of the last command that was received.
         self.received = 0
         #: Every command, and what became of those that are done.
         self._known: dict[str, Outcome | None] = {}
-        self._running: dict[str, Execution] = {}
+        self._running: dict[str, Execution | Draining] = {}
         #: Commands that another one has stopped; it may have come first.
         self._stopped: set[str] = set()
+
+    def note_openings(self, last_number: int, began: float) -> None:
+        """Note a registry's drain that gave numbers up to this one, and when it began.
+
+        What opened meets the drain of this worker, if one runs.
+        """
+        self.openings.note(last_number, began)
+        if last_number:
+            self.drains.welcome()
 
     def take(
         self,
@@ -108,14 +132,14 @@ class Orders:
             if isinstance(order, StopOrder):
                 self.stop(order.command_id)
         for command, order in found:
-            if isinstance(order, DisconnectOrder):
+            if not isinstance(order, StopOrder):
                 at = asked_at - command.age_seconds
                 self.execute(command.command_id, order, at, me, describe)
 
     def execute(
         self,
         command_id: str,
-        order: DisconnectOrder,
+        order: Executable,
         at: float,
         me: Me,
         describe: Describe,
@@ -132,18 +156,43 @@ class Orders:
         if command_id in self._known:
             return
         self._remember(command_id)
-        departures = []
-        selector = order.selector.of_worker(me.worker_id, me.release)
-        if selector is not None and command_id not in self._stopped:
-            was_open = self.openings.were_open(at)
-            found = matching(self._registry, selector, was_open, describe)
-            code = _INSTEAD.get((me.server, order.code), order.code)
-            departures = [self._departure(it, code, order) for it in found]
-        self._running[command_id] = Execution(
-            departures, order, until=at + order.wait_seconds, changed=self._wake
-        )
+        if isinstance(order, UndrainOrder):
+            if me.is_meant(order.selector):
+                self.drains.stop(order.requested_by)
+        elif isinstance(order, DrainOrder):
+            is_meant = command_id not in self._stopped and me.is_meant(order.selector)
+            self._running[command_id] = self.drains.begin(
+                order,
+                at=at,
+                is_meant=is_meant,
+                code=_INSTEAD.get((me.server, order.code), order.code),
+                changed=self._wake,
+            )
+        else:
+            self._running[command_id] = Execution(
+                self._departures(command_id, order, at, me, describe),
+                order,
+                until=at + order.wait_seconds,
+                changed=self._wake,
+            )
         # So that the outcome is reported soon.
         self._wake()
+
+    def _departures(
+        self,
+        command_id: str,
+        order: DisconnectOrder,
+        at: float,
+        me: Me,
+        describe: Describe,
+    ) -> Sequence[Departure]:
+        selector = order.selector.of_worker(me.worker_id, me.release)
+        if selector is None or command_id in self._stopped:
+            return ()
+        was_open = self.openings.were_open(at)
+        found = matching(self._registry, selector, was_open, describe)
+        code = _INSTEAD.get((me.server, order.code), order.code)
+        return [self._departure(it, code, order) for it in found]
 
     def _departure(
         self, connection: LiveConnection, code: int, order: DisconnectOrder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django_socket_status.control.texts import Outcome
 
@@ -74,6 +75,13 @@ class DisconnectResult:
         False if there is a worker of which that is not known.
         """
         return self.closed + self.gone == self.matched and not self.unknown_workers
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON has them, and ``complete``."""
+        body = dataclasses.asdict(self)
+        return {**body, "unknown_workers": list(self.unknown_workers)} | {
+            "complete": self.complete
+        }
 
 
 def result_of(

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
+from django_socket_status.control.closes import MAX_REASON_BYTES, valid_close
+from django_socket_status.control.drain_orders import DrainOrder, UndrainOrder
 from django_socket_status.control.selector import Selector, connection_numbers
 from django_socket_status.exceptions import BackendError
-from django_socket_status.limits import bounded_text
 from django_socket_status.records import ConnectionQuery
 from django_socket_status.validation import damaged, valid_count, valid_text
 
@@ -22,6 +22,8 @@ __all__ = [
     "MAX_COMMAND_BYTES",
     "MAX_REASON_BYTES",
     "DisconnectOrder",
+    "Executable",
+    "Order",
     "Outcome",
     "StopOrder",
     "order_of",
@@ -30,13 +32,7 @@ __all__ = [
 ]
 
 MAX_COMMAND_BYTES = 4096
-#: A control frame has 125 bytes, and the code takes two: RFC 6455, section 5.5.
-MAX_REASON_BYTES = 123
-MAX_REQUESTED_BY = 128
-MAX_WAIT_SECONDS = 60.0
 _VERSION = 1
-#: What else may be sent: RFC 6455, section 7.4.2, and IANA's registry for 1012.
-_CODES = (1000, 1012)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +58,11 @@ class StopOrder:
     command_id: str
 
 
+#: What a worker executes once, and what else there is.
+Executable: TypeAlias = DisconnectOrder | DrainOrder | UndrainOrder
+Order: TypeAlias = Executable | StopOrder
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """What became of the connections of one worker that matched, by number."""
@@ -75,6 +76,8 @@ class Outcome:
     """How many closes the server took, by their code."""
     is_final: bool = True
     """Whether the numbers will not change any more."""
+    waiting: int | None = None
+    """How many wait for their moment, of a worker that drains; ``None`` of others."""
 
     @property
     def is_complete(self) -> bool:
@@ -108,10 +111,12 @@ class Outcome:
                     for code, number in body["codes"].items()
                 },
                 is_final=body["is_final"] is True,
+                waiting=_count_if_given(body.get("waiting")),
             )
         except _DAMAGES:
             raise damaged("the result of a command") from None
-        if found.closed + found.sent + found.unsent + found.gone != found.matched:
+        ended = found.closed + found.sent + found.unsent + found.gone
+        if ended + (found.waiting or 0) != found.matched:
             raise damaged("the result of a command")
         return found
 
@@ -119,54 +124,7 @@ class Outcome:
 _DAMAGES = (BackendError, ValueError, TypeError, KeyError, AttributeError)
 
 
-def valid_close(
-    *,
-    code: object,
-    reason: object,
-    rate: object,
-    wait_seconds: object,
-    dry_run: object,
-    requested_by: object,
-) -> dict[str, Any]:
-    """Return the arguments that say how to close, if they are valid.
-
-    Raises:
-        TypeError: an argument has the wrong type.
-        ValueError: an argument is out of range; the message names the rule.
-    """
-    if type(code) is not int:
-        raise TypeError(f"code must be an int, not {type(code).__name__}.")
-    if code not in _CODES and not 3000 <= code <= 4999:
-        raise ValueError(f"code must be 1000, 1012 or from 3000 to 4999, not {code}.")
-    if not isinstance(reason, str) or not isinstance(requested_by, str):
-        raise TypeError("reason and requested_by must be strings.")
-    size = len(reason.encode(errors="replace"))
-    if size > MAX_REASON_BYTES:
-        raise ValueError(
-            f"reason must have at most {MAX_REASON_BYTES} bytes of UTF-8, not {size}: "
-            "a close frame has no room for more."
-        )
-    if not isinstance(dry_run, bool):
-        raise TypeError(f"dry_run must be a bool, not {type(dry_run).__name__}.")
-    return {
-        "code": code,
-        "reason": reason.encode(errors="replace").decode(),
-        "rate": None if rate is None else _seconds("rate", rate, 0.01, 1e6),
-        "wait_seconds": _seconds("wait_seconds", wait_seconds, 0.0, MAX_WAIT_SECONDS),
-        "dry_run": dry_run,
-        "requested_by": bounded_text(requested_by, MAX_REQUESTED_BY),
-    }
-
-
-def _seconds(name: str, value: object, lowest: float, highest: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{name} must be a number, not {type(value).__name__}.")
-    if not lowest <= value <= highest or math.isnan(value):
-        raise ValueError(f"{name} must be from {lowest:g} to {highest:g}, not {value}.")
-    return float(value)
-
-
-def order_to_text(order: DisconnectOrder | StopOrder) -> str:
+def order_to_text(order: Order) -> str:
     """Return the text of an order.
 
     Raises:
@@ -174,6 +132,8 @@ def order_to_text(order: DisconnectOrder | StopOrder) -> str:
     """
     if isinstance(order, StopOrder):
         body: dict[str, Any] = {"do": "stop", "command_id": order.command_id}
+    elif isinstance(order, DrainOrder | UndrainOrder):
+        body = order.as_dict()
     else:
         body = {
             "do": "disconnect",
@@ -195,7 +155,7 @@ def order_to_text(order: DisconnectOrder | StopOrder) -> str:
     return text
 
 
-def order_of(text: str) -> DisconnectOrder | StopOrder:
+def order_of(text: str) -> Order:
     """Return the order of a text.
 
     Raises:
@@ -207,6 +167,10 @@ def order_of(text: str) -> DisconnectOrder | StopOrder:
             raise damaged("a command")
         if body["do"] == "stop":
             return StopOrder(valid_text(body["command_id"]))
+        if body["do"] == "drain":
+            return DrainOrder.from_dict(body)
+        if body["do"] == "undrain":
+            return UndrainOrder.from_dict(body)
         if body["do"] != "disconnect":
             raise damaged("a command")
         return DisconnectOrder(
@@ -256,3 +220,7 @@ def _selector_of(body: Any) -> Selector:
 
 def _valid_text(value: object) -> str | None:
     return None if value is None else valid_text(value)
+
+
+def _count_if_given(value: object) -> int | None:
+    return None if value is None else valid_count(value)

@@ -52,6 +52,7 @@ class Listener:
         "client",
         "dismissal",
         "joined_at",
+        "leaves_at",
         "scope",
         "sent",
     )
@@ -61,6 +62,8 @@ class Listener:
         self.client = client
         #: When the access of this client was last checked.
         self.asked_at = self.joined_at = self._sent_at = _now()
+        #: When it is dismissed because the worker drains; ``None`` for never.
+        self.leaves_at: float | None = None
         #: The latest summary that was sent.
         self.sent = ""
         self.dismissal: Refusal | None = None

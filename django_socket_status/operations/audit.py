@@ -19,7 +19,14 @@ from django_socket_status.control.results import DisconnectResult
 from django_socket_status.control.texts import DisconnectOrder
 from django_socket_status.signals import disconnect_finished, disconnect_requested
 
-__all__ = ["afinished", "arequested", "finished", "requested", "reset"]
+__all__ = [
+    "afinished",
+    "arequested",
+    "finished",
+    "off_the_loop",
+    "requested",
+    "reset",
+]
 
 logger = logging.getLogger("django_socket_status.control")
 
@@ -77,15 +84,15 @@ def finished(order: DisconnectOrder, result: DisconnectResult) -> None:
 
 async def arequested(command_id: str, order: DisconnectOrder) -> None:
     """Tell that a disconnect was asked for; off the event loop."""
-    await _off_the_loop(lambda: requested(command_id, order))
+    await off_the_loop(lambda: requested(command_id, order))
 
 
 async def afinished(order: DisconnectOrder, result: DisconnectResult) -> None:
     """Tell what became of a disconnect; off the event loop."""
-    await _off_the_loop(lambda: finished(order, result))
+    await off_the_loop(lambda: finished(order, result))
 
 
-async def _off_the_loop(tell: Callable[[], None]) -> None:
+async def off_the_loop(tell: Callable[[], None]) -> None:
     """Tell on a thread of this package: asgiref's may wait for the caller."""
 
     def run() -> None:

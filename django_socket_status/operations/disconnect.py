@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import inspect
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from django_socket_status.control.results import DisconnectResult
@@ -24,7 +24,13 @@ from django_socket_status.reporter.sync_thread import is_sync_thread
 from django_socket_status.status.arguments import LabelValue, UserOrKey, query_of
 from django_socket_status.status.reader import status_reader
 
-__all__ = ["adisconnect", "disconnect"]
+__all__ = [
+    "adisconnect",
+    "carry_out",
+    "disconnect",
+    "disconnect_order",
+    "verify_no_loop",
+]
 
 
 def disconnect(
@@ -83,9 +89,24 @@ def disconnect(
             commands that have not expired. Some workers may have got the command.
         NotKeptError: the backend cannot pass commands to other workers.
     """
-    _verify_no_loop()
+    verify_no_loop("disconnect()", "adisconnect()")
     arguments = locals()
-    order = _order_of(**{name: arguments[name] for name in _NAMES})
+    return carry_out(disconnect_order(**{name: arguments[name] for name in _NAMES}))
+
+
+def carry_out(
+    order: DisconnectOrder,
+    show: Callable[[DisconnectResult], object] = lambda result: None,
+) -> DisconnectResult:
+    """Give an order, wait for the ends, and return what became of each connection.
+
+    Args:
+        order: What :func:`disconnect` is to do.
+        show: Called with the result so far, each time after a look at it.
+
+    Raises:
+        StatusUnavailableError: as :func:`disconnect`.
+    """
     commanding = Commanding(order)
     audit.requested(commanding.command_id, order)
     status_reader.ask(commanding.give)
@@ -96,6 +117,7 @@ def disconnect(
         if commanding.waits_for_others:
             with contextlib.suppress(StatusUnavailableError):
                 status_reader.ask(commanding.look)
+        show(commanding.result())
     if not commanding.is_certain:
         with contextlib.suppress(StatusUnavailableError):
             status_reader.ask(commanding.count_lost, searches=True)
@@ -127,7 +149,7 @@ async def adisconnect(
     the result, since it cannot end before the handler goes on.
     """
     arguments = locals()
-    order = _order_of(**{name: arguments[name] for name in _NAMES})
+    order = disconnect_order(**{name: arguments[name] for name in _NAMES})
     commanding = Commanding(order)
     commanding.own = frozenset(_callers())
     await audit.arequested(commanding.command_id, order)
@@ -148,7 +170,7 @@ async def adisconnect(
 _NAMES = tuple(inspect.signature(disconnect).parameters)
 
 
-def _order_of(
+def disconnect_order(
     *,
     connection_ids: Collection[str],
     user: UserOrKey | None,
@@ -160,7 +182,12 @@ def _order_of(
     keep: Collection[str],
     **how: Any,
 ) -> DisconnectOrder:
-    """Return the order for the arguments of :func:`disconnect`."""
+    """Return the order for the arguments of :func:`disconnect`.
+
+    Raises:
+        TypeError: an argument has the wrong type.
+        ValueError: an argument breaks a rule, or nothing is selected.
+    """
     if type == "":
         raise ValueError("type is empty, which selects nothing. Leave it out.")
     selector = selector_of(
@@ -175,14 +202,19 @@ def _order_of(
     return DisconnectOrder(selector=selector, **valid_close(**how))
 
 
-def _verify_no_loop() -> None:
+def verify_no_loop(name: str, other: str) -> None:
+    """Verify that a function may wait in this thread.
+
+    Raises:
+        RuntimeError: an event loop runs in it.
+    """
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return
     raise RuntimeError(
-        "disconnect() waits, and would block the event loop that has to close the "
-        "connections. On an event loop, await adisconnect()."
+        f"{name} waits, and would block the event loop that has to close the "
+        f"connections. On an event loop, await {other}."
     )
 
 

@@ -38,6 +38,7 @@ _CAUSES: Mapping[EndedBy, Cause] = {
     "error": "app_error",
     "cancel": "cancelled",
     "command": "disconnected",
+    "drain": "drained",
 }
 
 #: What a server that stops does to connections, besides closing them with 1012.

@@ -19,10 +19,18 @@ class Departure:
     The event loop of the connection writes it, and the reporter's thread reads it.
     """
 
-    __slots__ = ("code", "connection", "has_heard", "heard", "message", "stage")
+    __slots__ = ("by", "code", "connection", "has_heard", "heard", "message", "stage")
 
-    def __init__(self, connection: LiveConnection, code: int, reason: str) -> None:
+    def __init__(
+        self,
+        connection: LiveConnection,
+        code: int,
+        reason: str,
+        by: EndedBy = "command",
+    ) -> None:
         self.connection = connection
+        #: What ends the connection: a disconnect or a drain.
+        self.by: EndedBy = by
         self.code = code
         self.message: Message = {
             "type": "websocket.close",
@@ -100,7 +108,7 @@ class Departure:
             self.stage = GONE
             return
         self.stage = TAKEN
-        self.connection.depart("command", self.message)
+        self.connection.depart(self.by, self.message)
 
 
 class Departures(dict[LiveConnection, Departure]):

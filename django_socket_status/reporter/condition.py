@@ -99,6 +99,8 @@ class ConditionProbe:
         self._woken_on: weakref.ref[asyncio.AbstractEventLoop] | None = None
         self._loops: _Loops = weakref.WeakKeyDictionary()
         self._sync_thread = SyncThreadProbe(self._clock)
+        #: Whether this worker drains. What reports sets it.
+        self.is_draining = False
 
     def note_loop(self) -> None:
         """Note the running event loop. On a socket's path: does not wait or raise."""
@@ -133,6 +135,7 @@ class ConditionProbe:
             ],
             sync_thread_wait_seconds=None if wait is None else round(wait, 2),
             sync_thread_queue=self._sync_thread.queue,
+            is_draining=self.is_draining,
         )
 
 

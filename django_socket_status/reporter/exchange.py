@@ -11,7 +11,7 @@ from django_socket_status.backends import close_if_replaced
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.conf import get_settings
 from django_socket_status.control.orders import Me, Orders
-from django_socket_status.control.texts import DisconnectOrder
+from django_socket_status.control.texts import Executable
 from django_socket_status.records import Report
 from django_socket_status.registry.registry import Registry
 from django_socket_status.reporter.activity import (
@@ -68,6 +68,7 @@ class Exchange:
         self._sequence += 1
         if backend is not self._commanded_by:
             self._commanded_by, self.orders.received = backend, 0
+        self.condition.is_draining = self.orders.drains.window is not None
         activity = self._activity.of(
             backend,
             self._sequence,
@@ -120,14 +121,14 @@ class Exchange:
         """Return whether there are results of commands that the store does not have."""
         return bool(self._results(backend))
 
-    def execute(self, command_id: str, order: DisconnectOrder, at: float) -> None:
+    def execute(self, command_id: str, order: Executable, at: float) -> None:
         """Execute a command of this process."""
         self.orders.execute(command_id, order, at, *self.identity())
 
     def identity(self) -> tuple[Me, ConnectionDescriber]:
         """Return who this worker is, and what describes its connections."""
         worker = this_worker()
-        me = Me(worker.worker_id, release_name(), worker.server)
+        me = Me(worker.worker_id, release_name(), worker.server, worker.host)
         return me, ConnectionDescriber()
 
     def succeed(self) -> None:

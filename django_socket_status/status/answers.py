@@ -92,6 +92,9 @@ class WorkerRecord:
     """False while it is still reporting its connections."""
     condition: Condition | None = None
     """How it does; ``None`` if that is not known, or the backend does not keep it."""
+    is_draining: bool = False
+    """Whether it was asked to drain: it closes its connections, and is to get no new
+    ones. False also if the backend does not keep conditions."""
 
     @classmethod
     def of(
@@ -123,6 +126,7 @@ class WorkerRecord:
             age_seconds=status.age_seconds,
             complete=status.complete,
             condition=condition,
+            is_draining=condition is not None and condition.is_draining,
         )
 
     @property

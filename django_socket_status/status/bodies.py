@@ -58,6 +58,7 @@ def worker_body(record: WorkerRecord) -> dict[str, Any]:
         "started_at": record.started_at.isoformat(),
         "reported_at": record.reported_at.isoformat(),
         "is_late": record.is_late,
+        "is_draining": record.is_draining,
         "total_sockets": record.total_sockets,
         "sockets_by_type": dict(record.sockets_by_type),
         "complete": record.complete,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -60,3 +61,9 @@ def test_damaged_condition_is_an_error(change):
 def test_text_that_is_no_condition_is_an_error(text):
     with pytest.raises(BackendError, match="damaged"):
         Condition.from_text(text)
+
+
+def test_worker_that_drains_says_so():
+    draining = dataclasses.replace(CONDITION, is_draining=True)
+    assert Condition.from_text(draining.to_text()) == draining
+    assert "is_draining" not in CONDITION.to_text()

@@ -5,7 +5,12 @@ import re
 
 import pytest
 
-from django_socket_status.cli.arguments import SUBCOMMANDS, add_arguments, named_in
+from django_socket_status.cli.arguments import (
+    SUBCOMMANDS,
+    UNWATCHED,
+    add_arguments,
+    named_in,
+)
 from django_socket_status.cli.run import fields_of
 
 
@@ -23,7 +28,7 @@ def test_json_is_accepted_before_and_after_a_subcommand(parser, name):
     assert not parser.parse_args([name]).json
 
 
-@pytest.mark.parametrize("name", sorted(SUBCOMMANDS.keys() - {"check"}))
+@pytest.mark.parametrize("name", sorted(SUBCOMMANDS.keys() - UNWATCHED))
 @pytest.mark.parametrize(
     ("words", "seconds"), [(["--watch"], 2.0), (["--watch=5"], 5.0)]
 )
@@ -64,6 +69,9 @@ def test_options_of_django_are_accepted_after_a_subcommand(parser, name):
         ["check", "--min", "nan"],
         ["check", "--max-age", ","],
         ["check", "--watch"],
+        ["disconnect", "--watch"],
+        ["disconnect", "--code", "normal"],
+        ["disconnect", "--rate", "slow"],
         ["top"],
     ],
 )

@@ -8,10 +8,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.management.base import OutputWrapper
 
-from django_socket_status.cli.arguments import SUBCOMMANDS
+from django_socket_status.cli.arguments import ACTIONS, SUBCOMMANDS, UNWATCHED
 from django_socket_status.cli.columns import UsageError
 from django_socket_status.cli.output import Output
-from django_socket_status.cli.run import reader_of, run, run_check
+from django_socket_status.cli.run import reader_of, run, run_action, run_check
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.services import SocketStatusService
 from tests.support.scripted_backend import SCRIPTED, fails_with, scripted
@@ -27,13 +27,13 @@ def output(stdout: io.StringIO) -> Output:
     return Output(OutputWrapper(stdout), OutputWrapper(io.StringIO()), environment={})
 
 
-@pytest.mark.parametrize("name", sorted(SUBCOMMANDS.keys() - {"check"}))
+@pytest.mark.parametrize("name", sorted(SUBCOMMANDS.keys() - UNWATCHED))
 def test_every_subcommand_has_a_reader(name, output):
     answer = reader_of(name, {"limit": 50}, output)()
     assert answer.body
 
 
-@pytest.mark.parametrize("name", sorted(SUBCOMMANDS.keys() - {"check"}))
+@pytest.mark.parametrize("name", sorted(SUBCOMMANDS.keys() - UNWATCHED))
 def test_status_that_cannot_be_read_is_an_error_without_a_number(
     name, output, stdout, settings
 ):
@@ -72,6 +72,12 @@ def test_user_of_a_watch_is_looked_up_once(output, db, monkeypatch):
         # What reads was replaced.
         run("list", {"user": "ada"}, output)
     assert given[0]["user"].pk == str(user.pk)
+
+
+@pytest.mark.parametrize("name", sorted(ACTIONS))
+def test_what_does_something_is_not_watched(name, output):
+    with pytest.raises(UsageError, match="does not take --watch"):
+        run_action(name, {"watch": 2.0}, output)
 
 
 class TestCheck:

@@ -7,6 +7,12 @@ import json
 
 import pytest
 
+from django_socket_status.control.drain_orders import (
+    DrainOrder,
+    DrainSelector,
+    UndrainOrder,
+    valid_drain,
+)
 from django_socket_status.control.selector import selector_of
 from django_socket_status.control.texts import (
     DisconnectOrder,
@@ -28,6 +34,14 @@ HOW = {
     "requested_by": "",
 }
 
+DRAIN = {
+    "over_seconds": 60.0,
+    "grace_seconds": 10.0,
+    "code": 1012,
+    "reason": "",
+    "requested_by": "",
+}
+
 
 def order(query: ConnectionQuery | None = None, **given) -> DisconnectOrder:
     selection = {} if query else {"all": True}
@@ -42,6 +56,12 @@ ORDERS = [
     order(ConnectionQuery(type="call", user_id="7", labels={"room": "é"})),
     dataclasses.replace(order(), reason="naïve", code=1012, rate=2.5, dry_run=True),
     StopOrder("0123"),
+    DrainOrder(selector=DrainSelector(), **valid_drain(**DRAIN)),
+    DrainOrder(
+        selector=DrainSelector(worker="a", host="web-1", release="v1"),
+        **valid_drain(**{**DRAIN, "reason": "naïve", "requested_by": "ada"}),
+    ),
+    UndrainOrder(selector=DrainSelector(host="web-1"), requested_by="ada"),
 ]
 
 
@@ -154,3 +174,21 @@ def test_outcome_arrives_as_it_was_given():
 def test_outcome_that_does_not_add_up_is_damaged(text):
     with pytest.raises(BackendError):
         Outcome.from_text(text)
+
+
+@pytest.mark.parametrize(
+    "selector", [{}, {"all": False}, {"all": True, "host": "a"}, {"zone": "b"}]
+)
+def test_drain_of_unknown_workers_is_no_order(selector):
+    body = {"v": 1, "do": "drain", "selector": selector, **DRAIN}
+    with pytest.raises(BackendError):
+        order_of(json.dumps(body))
+
+
+def test_outcome_of_a_worker_that_drains_says_how_many_wait():
+    outcome = Outcome(matched=3, closed=1, waiting=2, is_final=False)
+    assert Outcome.from_text(outcome.to_text()) == outcome
+    # A worker of the version before does not say it.
+    body = json.loads(Outcome(matched=1, closed=1).to_text())
+    del body["waiting"]
+    assert Outcome.from_text(json.dumps(body)).waiting is None

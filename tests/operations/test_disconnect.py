@@ -27,7 +27,6 @@ from django_socket_status.signals import disconnect_finished, disconnect_request
 from django_socket_status.testing import isolated_socket_status
 from tests.support.asgi_driver import (
     ACCEPT,
-    CONNECT,
     Server,
     accepted,
     disconnect,
@@ -36,47 +35,11 @@ from tests.support.asgi_driver import (
     turns,
     until,
 )
+from tests.support.closing_server import ClosingServer
 from tests.support.tracked import echo, tracked
 
 adisconnect = SocketStatusService.adisconnect
 MEMORY = "django_socket_status.backends.memory.MemoryBackend"
-
-
-class ClosingServer(Server):
-    """Tells the application that it has closed, as servers do.
-
-    Args:
-        blocked: Whether ``send`` blocks once the handshake is over.
-        silent: Whether the application is told nothing.
-        error: What ``send`` raises for a close.
-        early: Whether the application is told before ``send`` returns.
-    """
-
-    def __init__(
-        self,
-        *,
-        blocked: bool = False,
-        silent: bool = False,
-        error: Exception | None = None,
-        early: bool = False,
-    ) -> None:
-        super().__init__(CONNECT)
-        self.blocked, self.silent = blocked, silent
-        self.error, self.early = error, early
-        self.opened = asyncio.Event()
-
-    async def send(self, message: Any) -> None:
-        if message["type"] == "websocket.close":
-            if self.error is not None:
-                raise self.error
-            if self.early:
-                self.put(disconnect(1005))
-                await turns(5)
-            if self.blocked:
-                await self.opened.wait()
-        await super().send(message)
-        if message["type"] == "websocket.close" and not self.silent | self.early:
-            self.put(disconnect(message["code"]))
 
 
 @pytest.fixture(params=[MEMORY, SQLITE_BACKEND], ids=["memory", "sqlite"], autouse=True)

@@ -93,6 +93,10 @@ RULES: dict[str, list[Cause]] = {
         cause("command", {**CLOSE, "code": 4000}),
         cause("command", {**CLOSE, "code": 1012}, stopping=True),
     ],
+    "`ended_by` is `drain`": [
+        cause("drain", {**CLOSE, "code": 1012}),
+        cause("drain", {**CLOSE, "code": 4012}, stopping=True),
+    ],
 }
 
 

@@ -5,7 +5,6 @@ The test itself is that process: it holds no socket, and asks two workers.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import threading
@@ -16,18 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from django_socket_status.control.results import DisconnectResult
-from django_socket_status.services import SocketStatusService
+from tests.servers.pairs import REDIS, Pair, end_of, pair
 from tests.servers.servers import (
-    SECONDS,
     SERVERS,
-    Site,
     answer_of,
     pid_of,
-    serving,
     wait_until,
 )
 from tests.support.redis_servers.fixtures import redis_server
@@ -37,58 +32,10 @@ __all__ = ["redis_server"]
 
 pytestmark = pytest.mark.server
 
-REDIS = "django_socket_status.backends.redis.RedisBackend"
-
 #: What clients see of our close with 4321 and a reason.
 REASON = "enough"
 #: Those that send no reason.
 WITHOUT_REASON = {"daphne"}
-
-
-class Pair:
-    """Two processes of one server, which share a store."""
-
-    def __init__(self, sites: list[Site]) -> None:
-        self.sites = sites
-        self.service: type[SocketStatusService]
-
-    def open(self, stack: ExitStack, path: str) -> list[ClientConnection]:
-        """Open a socket on each worker."""
-        return [stack.enter_context(site.open(path)) for site in self.sites]
-
-    def settle(self, sockets: int) -> None:
-        for site in self.sites:
-            site.eventually_holds(sockets)
-
-    def disconnect(self, **given: Any) -> DisconnectResult:
-        return self.service.disconnect(wait_seconds=20.0, **given)
-
-
-@contextlib.contextmanager
-def pair(
-    server: str,
-    directory: Path,
-    environment: dict[str, str] | None = None,
-    **socket_status: Any,
-) -> Iterator[Pair]:
-    """Start two workers."""
-    status = {"OPTIONS": {"path": str(directory / "status")}, **socket_status}
-    with ExitStack() as stack:
-        sites = [
-            stack.enter_context(
-                serving(
-                    server,
-                    directory / name,
-                    socket_status=status,
-                    quiet=False,
-                    environment=environment,
-                )
-            )
-            for name in ("one", "two")
-        ]
-        both = Pair(sites)
-        both.service = stack.enter_context(sites[0].reader())
-        yield both
 
 
 @pytest.fixture(scope="module", params=list(SERVERS))
@@ -99,16 +46,6 @@ def workers(
     directory = tmp_path_factory.mktemp(request.param)
     with pair(request.param, directory) as both:
         yield request.param, both
-
-
-def end_of(client: ClientConnection) -> tuple[int, str]:
-    """Return the close frame that a client gets."""
-    try:
-        while True:
-            client.recv(SECONDS)
-    except ConnectionClosed as closed:
-        assert closed.rcvd is not None
-        return closed.rcvd.code, closed.rcvd.reason
 
 
 @pytest.mark.parametrize("kind", ["async", "sync", "bare"])

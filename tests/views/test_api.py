@@ -332,6 +332,7 @@ def test_workers_are_named_with_what_they_hold(ask):
         "server": status.worker.server,
         "started_at": status.worker.started_at.isoformat(),
         "is_late": False,
+        "is_draining": False,
         "total_sockets": 2,
         "sockets_by_type": {"call": 1, "stt_room": 1},
         "complete": True,

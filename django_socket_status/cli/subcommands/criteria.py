@@ -9,7 +9,12 @@ from typing import Any
 from django_socket_status.cli.columns import UsageError
 from django_socket_status.cli.subcommands.users import user_named
 
-__all__ = ["criteria_of", "with_user", "wrong_values_are_usage_errors"]
+__all__ = [
+    "criteria_of",
+    "labels_of",
+    "with_user",
+    "wrong_values_are_usage_errors",
+]
 
 
 def with_user(options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -35,7 +40,7 @@ def criteria_of(options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": options.get("type"),
         "user": with_user(options).get("user"),
-        "labels": _labels(options.get("label") or ()),
+        "labels": labels_of(options.get("label") or ()),
         "anonymous": bool(options.get("anonymous")),
     }
 
@@ -49,7 +54,12 @@ def wrong_values_are_usage_errors() -> Iterator[None]:
         raise UsageError(str(error)) from error
 
 
-def _labels(given: Sequence[str]) -> dict[str, str]:
+def labels_of(given: Sequence[str]) -> dict[str, str]:
+    """Return the labels of ``--label``, given as ``NAME=VALUE``.
+
+    Raises:
+        UsageError: one is not, or a name has two values.
+    """
     labels: dict[str, str] = {}
     for text in given:
         name, equals, value = text.partition("=")

@@ -28,6 +28,8 @@ __all__ = ["FIELDS", "read"]
 def _state(record: WorkerRecord) -> str:
     if record.is_late:
         return "late"
+    if record.is_draining:
+        return "draining"
     return "ok" if record.complete else "reporting"
 
 

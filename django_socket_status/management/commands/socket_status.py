@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from django_socket_status.cli.arguments import add_arguments, named_in
+from django_socket_status.cli.arguments import ACTIONS, add_arguments, named_in
 
 USAGE, UNKNOWN = 2, 3
 #: What a shell expects of a process that Ctrl-C ended.
@@ -22,8 +22,9 @@ READ_SECONDS = 5.0
 class Command(BaseCommand):
     help = (
         "Shows which WebSockets are open in the whole deployment. Asking changes "
-        "nothing. Exit codes: 0; 1 if the status cannot be read; 2 for wrong options; "
-        "'check' has those of monitoring plugins."
+        "nothing; 'disconnect' and 'drain' close connections. Exit codes: 0; 1 if the "
+        "status cannot be read; 2 for wrong options; 3 if not all was done; 'check' "
+        "has those of monitoring plugins."
     )
     # They import what the project serves, and the status may be asked for because
     # something is wrong.
@@ -72,7 +73,7 @@ class Command(BaseCommand):
         from django_socket_status.cli.columns import UsageError
         from django_socket_status.cli.notes import with_fix
         from django_socket_status.cli.output import Output
-        from django_socket_status.cli.run import run, run_check
+        from django_socket_status.cli.run import run, run_action, run_check
         from django_socket_status.cli.text import clean
         from django_socket_status.exceptions import StatusUnavailableError
         from django_socket_status.status.reader import status_reader
@@ -91,7 +92,10 @@ class Command(BaseCommand):
                 sys.exit(code)
             return
         try:
-            run(name, options, output)
+            if name not in ACTIONS:
+                run(name, options, output)
+            elif code := run_action(name, options, output):
+                sys.exit(code)
         except UsageError as error:
             raise CommandError(clean(str(error)), returncode=USAGE) from error
         except StatusUnavailableError as error:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError
 
-from django_socket_status.cli.arguments import SUBCOMMANDS
+from django_socket_status.cli.arguments import ACTIONS, SUBCOMMANDS
 from django_socket_status.records import Snapshot
 from django_socket_status.services import SocketStatusService
 from django_socket_status.status.reader import READ_SECONDS, status_reader
@@ -27,6 +27,9 @@ from tests.support.terminal import (
     run_each,
     terminal,
 )
+
+#: Those that only ask.
+ASKING = [name for name in SUBCOMMANDS if name not in ACTIONS]
 
 
 @pytest.fixture
@@ -83,7 +86,19 @@ CODES: list[tuple[list[str], int]] = [
     (["check", "--min", "1,0"], 1),
     (["check", "--help"], 0),
     (["check"], 0),
-    *(([name], 0) for name in SUBCOMMANDS),
+    (["disconnect", "--yes"], 2),
+    (["disconnect", "--all"], 2),
+    (["disconnect", "--all", "--yes", "--code", "1001"], 2),
+    (["--watch=2", "disconnect", "--all", "--yes"], 2),
+    (["disconnect", "--all", "--yes"], 0),
+    (["disconnect", "--all", "--dry-run", "--json"], 0),
+    (["drain"], 2),
+    (["drain", "--this-host", "--host", "a"], 2),
+    (["drain", "--all", "--over", "4000"], 2),
+    (["--watch=2", "drain", "--all"], 2),
+    (["drain", "--this-host", "--wait"], 0),
+    (["drain", "--stop"], 0),
+    *(([name], 0) for name in ASKING),
 ]
 
 
@@ -98,7 +113,7 @@ def test_exit_codes_of_both_tables():
 
 def test_status_that_cannot_be_read_names_the_fix_and_no_number(settings):
     settings.SOCKET_STATUS = {"BACKEND": "nowhere.Backend"}
-    names = list(SUBCOMMANDS)
+    names = ASKING
     for name, done in zip(names, run_each([[it] for it in names]), strict=True):
         said = done.stdout if name == "check" else done.stderr
         assert done.code == (3 if name == "check" else 1)
@@ -136,14 +151,14 @@ def test_asking_writes_nothing(settings, tmp_path):
     place = tmp_path / "nothing"
     place.mkdir()
     settings.SOCKET_STATUS = {"OPTIONS": {"path": place / "status"}}
-    found = run_each([[name] for name in SUBCOMMANDS])
-    assert [done.code for done in found] == [0] * len(SUBCOMMANDS)
+    found = run_each([[name] for name in ASKING])
+    assert [done.code for done in found] == [0] * len(ASKING)
     assert not list(place.iterdir())
 
 
 def test_asking_leaves_the_workers_alone(one_call):
     before = SocketStatusService.get_workers()
-    run_each([[name] for name in SUBCOMMANDS])
+    run_each([[name] for name in ASKING])
     after = SocketStatusService.get_workers()
     assert [it.worker_id for it in after] == [it.worker_id for it in before]
 

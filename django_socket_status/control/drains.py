@@ -1,0 +1,111 @@
+"""The drains of this worker: which ones run, and what they mean for what opens now."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from django_socket_status.control.drain_orders import DrainOrder
+from django_socket_status.control.draining import Draining, Window
+from django_socket_status.registry.intake import Intake
+
+__all__ = ["Drains"]
+
+logger = logging.getLogger("django_socket_status.control")
+
+
+class Drains:
+    """The drains of this worker.
+
+    :attr:`window` is for any thread. Everything else is for the thread that holds the
+    reporter's lock.
+
+    Args:
+        intake: The connections.
+        clock: Seconds that never go back, as event loops count them.
+    """
+
+    def __init__(
+        self, intake: Intake, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._intake = intake
+        self._clock = clock
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin as another worker. What was begun is not stopped."""
+        #: Since when this is this worker, by the clock.
+        self._began_at = self._clock()
+        #: One assignment replaces it, so that no reader needs a lock.
+        self._running: tuple[Draining, ...] = ()
+
+    @property
+    def window(self) -> Window | None:
+        """Return when what is open now is closed; ``None`` if no drain runs.
+
+        Of several drains, the one that ends first counts.
+        """
+        windows = [it.window for it in self._running if it.is_draining]
+        return min(windows, key=lambda it: it.ends_at, default=None)
+
+    def begin(
+        self,
+        order: DrainOrder,
+        *,
+        at: float,
+        is_meant: bool,
+        code: int,
+        changed: Callable[[], None],
+    ) -> Draining:
+        """Begin a drain, and return it.
+
+        Args:
+            order: What to do.
+            at: When it was given, by the clock. A worker that began later takes the
+                place of one that is drained, and is spared.
+            is_meant: Whether the selector means this worker.
+            code: The close code that this server can send.
+            changed: Called on an event loop when something has changed.
+        """
+        drains = is_meant and self._began_at < at
+        draining = Draining(
+            order,
+            self._intake,
+            at=at,
+            code=code,
+            changed=changed,
+            is_meant=drains,
+            clock=self._clock,
+        )
+        if drains:
+            number = draining.welcome()
+            running = [it for it in self._running if it.is_draining]
+            self._running = (*running, draining)
+            logger.info(
+                "This worker drains%s: it closes %d connections with %d over %g s, "
+                "after %g s.",
+                f", as {order.requested_by} asked" if order.requested_by else "",
+                number,
+                code,
+                order.over_seconds,
+                order.grace_seconds,
+            )
+        return draining
+
+    def welcome(self) -> None:
+        """Give what opened since the last call its moment. O(connections)."""
+        for draining in self._running:
+            if draining.is_draining:
+                draining.welcome()
+
+    def stop(self, requested_by: str) -> None:
+        """Stop every drain of this worker."""
+        for draining in self._running:
+            if draining.is_draining:
+                logger.info(
+                    "This worker drains no more%s.",
+                    f", as {requested_by} asked" if requested_by else "",
+                )
+            draining.stop()
+        self._running = ()
