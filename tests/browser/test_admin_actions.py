@@ -157,6 +157,26 @@ def test_filter_is_disconnected_without_javascript(
     assert closed_by_us(sockets) == 1
 
 
+def test_workers_of_the_host_are_drained_and_the_result_reaches_its_end(
+    site: Site, visit: Visits, sockets: list[ClientConnection]
+) -> None:
+    seen = signed_in(site, visit)
+    page = seen.page
+    page.goto(f"{site.origin}{PATH}drain/")
+    assert seen.violations() == []
+    page.locator("main ul a[href*='?host=']").click()
+    page.wait_for_selector("#id_over_seconds", timeout=SECONDS)
+    assert seen.violations() == []
+    page.fill("#id_grace_seconds", "0")
+    page.fill("#id_over_seconds", "1")
+    sure(page)
+    reaches_the_end(page)
+    assert closed_by_us(sockets) == 5
+    assert "0 connections are left" in page.locator(".ss-progress").inner_text()
+    assert seen.violations() == []
+    assert seen.complaints == []
+
+
 def test_payload_stays_text(
     site: Site, visit: Visits, sockets: list[ClientConnection]
 ) -> None:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from django_socket_status.admin.access import Permission
 from django_socket_status.admin.actions.command_view import command, stop
 from django_socket_status.admin.actions.disconnect_view import disconnect
+from django_socket_status.admin.actions.drain_view import drain
+from django_socket_status.admin.actions.drained_view import drained, stop_drain
 from django_socket_status.admin.actions.log_views import change, history
 from django_socket_status.admin.routes import GET, POST, Route
 
@@ -14,6 +16,8 @@ __all__ = ["ROUTES"]
 
 #: The pages of an action name connections and their users.
 NEEDS: tuple[Permission, ...] = ("view_connection", "disconnect_connection")
+#: Those of a drain name workers.
+DRAIN_NEEDS: tuple[Permission, ...] = ("view_status", "disconnect_connection")
 
 ROUTES: Sequence[Route] = (
     Route(
@@ -29,6 +33,26 @@ ROUTES: Sequence[Route] = (
         path="command/<str:command_id>/stop/",
         view=stop,
         needs=NEEDS,
+        methods=POST,
+    ),
+    Route(
+        name="drain",
+        path="drain/",
+        view=drain,
+        needs=DRAIN_NEEDS,
+        methods=(*GET, *POST),
+    ),
+    Route(
+        name="drained",
+        path="drain/<str:command_id>/",
+        view=drained,
+        needs=DRAIN_NEEDS,
+    ),
+    Route(
+        name="stop_drain",
+        path="drain/<str:command_id>/stop/",
+        view=stop_drain,
+        needs=DRAIN_NEEDS,
         methods=POST,
     ),
     # The names that the log of the admin, and templates of Django, ask for.

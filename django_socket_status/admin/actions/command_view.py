@@ -34,8 +34,12 @@ def command(page: Page, command_id: str) -> HttpResponseBase:
     """Answer with what has become of an action, or with the part that changes."""
     found = _action(command_id)
     progress = _progress(found)
-    if progress.state == "forgotten" and found.begun is None:
-        raise Http404
+    if progress.state == "forgotten":
+        # The log has one kind of link for both kinds of actions.
+        if SocketStatusService.get_drain(found.ids[0]) is not None:
+            return HttpResponseRedirect(page.url("drained", command_id))
+        if found.begun is None:
+            raise Http404
     now = timezone.now()
     if "live" in page.request.GET:
         return page.live("command_progress.html", {"progress": progress}, now)

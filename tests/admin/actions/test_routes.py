@@ -18,6 +18,9 @@ URLS = {
     "disconnect": f"{PATH}disconnect/?type=call",
     "command": f"{PATH}command/{ACTION}/",
     "stop": f"{PATH}command/{ACTION}/stop/",
+    "drain": f"{PATH}drain/",
+    "drained": f"{PATH}drain/{ACTION}/",
+    "stop_drain": f"{PATH}drain/{ACTION}/stop/",
     "change": f"{PATH}{ACTION}/change/",
     "history": f"{PATH}{ACTION}/history/",
 }
@@ -40,7 +43,7 @@ def test_every_route_is_tried():
 
 def test_every_action_needs_the_permission_to_disconnect():
     acting = {it.name for it in ROUTES if "POST" in it.methods}
-    assert acting == {"disconnect", "stop"}
+    assert acting == {"disconnect", "stop", "drain", "stop_drain"}
     assert all("disconnect_connection" in NEEDS[name] for name in acting)
 
 
