@@ -60,7 +60,9 @@ def fake_valgrind(tmp_path: Path) -> str:
     return f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
 
 
-WITH_REDIS = {name for name in NAMES if name.startswith(("redis", "million", "pages"))}
+WITH_REDIS = {
+    name for name in NAMES if name.startswith(("redis", "million", "pages", "admin"))
+}
 WITH_SERVERS = {"echo", "live"}
 ALONE = NAMES.keys() - WITH_REDIS - WITH_SERVERS - {"instructions"}
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime
+import functools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from django_socket_status.admin.figures import tables
 from django_socket_status.admin.figures.attention import attention_to
 from django_socket_status.admin.figures.facts import Facts, read_facts
+from django_socket_status.admin.figures.shared import shared_histories
 from django_socket_status.admin.figures.state import notes_of
 from django_socket_status.admin.figures.words import coverage_text
 from django_socket_status.admin.page import Page
@@ -21,7 +25,7 @@ from django_socket_status.admin.plots.events import events_of
 from django_socket_status.admin.plots.plots import plots_of, sparkline
 from django_socket_status.admin.routes import Route
 from django_socket_status.exceptions import NotKeptError
-from django_socket_status.status.history import get_histories
+from django_socket_status.status.history import Histories
 from django_socket_status.status.history_records import SPANS, HistoryBucket, Span
 
 __all__ = ["ROUTES"]
@@ -37,8 +41,8 @@ def overview(page: Page) -> HttpResponseBase:
         as_of=facts.as_of,
         now_url=page.url("now"),
         plots_url=page.url("plots", span=span),
+        plots_html=SafeString(plots_html(page, span).html),
         **now_context(page, facts),
-        **plots_context(page, span),
     )
 
 
@@ -50,8 +54,8 @@ def now(page: Page) -> HttpResponse:
 
 def plots(page: Page) -> HttpResponse:
     """Answer with the plots of a span."""
-    as_of = timezone.now()
-    return page.live("overview_plots.html", plots_context(page, _span(page)), as_of)
+    found = plots_html(page, _span(page))
+    return page.live_text(found.html, found.as_of)
 
 
 def now_context(page: Page, facts: Facts) -> dict[str, Any]:
@@ -77,17 +81,32 @@ def now_context(page: Page, facts: Facts) -> dict[str, Any]:
     }
 
 
-def plots_context(page: Page, span: Span) -> dict[str, Any]:
-    """Return what ``overview_plots.html`` shows."""
-    context = {"span": span, "spans": _spans(), "plots": [], "events": []}
+class Plots(NamedTuple):
+    """The plots of a span, as HTML."""
+
+    html: str
+    as_of: datetime.datetime
+
+
+def plots_html(page: Page, span: Span) -> Plots:
+    """Return the plots of a span, rendered once for all who see the same."""
+    context = {"span": span, "spans": _spans()}
+    render = functools.partial(page.fragment, "overview_plots.html")
     try:
-        histories = get_histories(span)
+        shared = shared_histories(span)
     except NotKeptError:
-        return {**context, "is_kept": False}
+        return Plots(render(context), timezone.now())
+    key = (get_language(), timezone.get_current_timezone_name(), page.url("plots"))
+    html = shared.text(
+        key, lambda: render({**context, **_plots_context(shared.histories)})
+    )
+    return Plots(html, shared.as_of)
+
+
+def _plots_context(histories: Histories) -> dict[str, Any]:
     buckets = histories.total.buckets
     seconds = histories.total.bucket_seconds
     return {
-        **context,
         "is_kept": True,
         "plots": plots_of(histories),
         "events": events_of(histories.total.events),

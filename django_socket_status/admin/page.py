@@ -109,7 +109,11 @@ class Page:
                 instant and not its age.
             as_of: When the values were read.
         """
-        body = self.fragment(template, context).encode()
+        return self.live_text(self.fragment(template, context), as_of)
+
+    def live_text(self, html: str, as_of: datetime.datetime) -> HttpResponse:
+        """Return HTML as :meth:`live` does."""
+        body = html.encode()
         etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
         full = HttpResponse(body)
         found = get_conditional_response(self.request, etag=etag, response=full)

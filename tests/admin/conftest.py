@@ -10,12 +10,13 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from django_socket_status.activity.buckets import Sample
+from django_socket_status.activity.buckets import RINGS, Sample
 from django_socket_status.activity.conditions import Condition
 from django_socket_status.activity.history import Recorder
 from django_socket_status.activity.stored import Activity, CountTotals
 from django_socket_status.activity.totals import Totals
 from django_socket_status.backends import get_backend
+from django_socket_status.endings import CAUSES
 from django_socket_status.records import OpenedConnection
 from django_socket_status.testing import FakeWorker, isolated_socket_status
 
@@ -92,6 +93,33 @@ class Deployment:
         events = recorder.take_events()
         get_backend().write_buckets([*buckets, *events], recorder.carry())
         return stored.now
+
+    def fill(self, kinds: Sequence[str]) -> None:
+        """Take two samples of each bucket of every span, with uneven numbers."""
+        stored = get_backend().read_totals()
+        assert stored is not None
+        recorder = Recorder(stored.carry)
+        spans = [ring.seconds for ring in RINGS.values()]
+        back = {step * number / 2 for step in spans for number in range(120)}
+        totals = Totals()
+        for number, seconds in enumerate(sorted(back, reverse=True)):
+            counts = {it: 1000 + 37 * number % 211 + i for i, it in enumerate(kinds)}
+            for kind in kinds:
+                totals.opened[kind] = totals.opened.get(kind, 0) + 7 * number % 53
+                closed = totals.closed.setdefault(kind, {})
+                for index, cause in enumerate(CAUSES):
+                    more = 11 * number % (29 + index)
+                    closed[cause] = closed.get(cause, 0) + more
+            sample = Sample(
+                at=stored.now - seconds,
+                open=counts,
+                users=9,
+                workers=1,
+                stale=False,
+                epoch=stored.epoch,
+                totals=totals.copy(),
+            )
+            get_backend().write_buckets(recorder.add(sample), recorder.carry())
 
 
 CONDITION: dict[str, Any] = {

@@ -87,8 +87,8 @@ def test_counts_are_shown_without_what_is_not_kept(superuser, deployment, monkey
         raise NotKeptError("this backend keeps no history")
 
     deployment.report(deployment.worker.open())
-    monkeypatch.setattr("django_socket_status.admin.overview.get_histories", fail)
-    monkeypatch.setattr(facts, "get_histories", fail)
+    monkeypatch.setattr("django_socket_status.admin.overview.shared_histories", fail)
+    monkeypatch.setattr(facts, "shared_histories", fail)
     monkeypatch.setattr(facts.SocketStatusService, "get_totals", fail)
     text = text_of(superuser)
     assert "Open connections 1" in text
@@ -158,10 +158,14 @@ def test_parts_answer_view_status(sign_in, url):
 
 def test_full_update_is_small(superuser, deployment):
     worker = deployment.worker
-    deployment.report(*(worker.open(f"type{number % 20}") for number in range(100)))
-    deployment.sample()
-    for url in PARTS:
-        assert len(superuser.get(url).content) < 30 * 1024
+    kinds = [f"consultation_room_{number}" for number in range(20)]
+    deployment.report(*(worker.open(kinds[it % 20]) for it in range(500)))
+    deployment.fill(kinds)
+    for span in ("1h", "7d"):
+        body = superuser.get(f"{URL}plots/?span={span}").content
+        assert body.count(b"<tr>") == 3 * 61
+        assert len(body) < 30 * 1024
+    assert len(superuser.get(PARTS[0]).content) < 30 * 1024
 
 
 def test_what_clients_and_settings_can_influence_is_escaped(superuser, deployment):

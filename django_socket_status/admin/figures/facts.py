@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from django_socket_status.admin.figures.details import Details, read_details
+from django_socket_status.admin.figures.shared import shared_histories
 from django_socket_status.admin.figures.words import ABNORMAL
 from django_socket_status.exceptions import NotKeptError, StatusUnavailableError
 from django_socket_status.records import instant
 from django_socket_status.services import SocketStatusService
 from django_socket_status.status.answers import SummaryRecord, WorkerRecord
 from django_socket_status.status.conditions import read_workers
-from django_socket_status.status.history import Histories, get_histories
+from django_socket_status.status.history import Histories
 from django_socket_status.status.history_records import History
 from django_socket_status.status.summary import script_root, summarize
 from django_socket_status.status.totals import TotalsRecord
@@ -110,7 +111,7 @@ def _totals() -> TotalsRecord | None:
 
 def _histories() -> Histories | None:
     try:
-        return get_histories("1h")
+        return shared_histories("1h").histories
     except (NotKeptError, StatusUnavailableError):
         return None
 

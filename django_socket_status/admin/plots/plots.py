@@ -20,11 +20,11 @@ __all__ = ["Layer", "Plot", "Row", "plots_of", "sparkline"]
 #: What stands in a table for a gap.
 GAP = "\N{EN DASH}"
 #: How many types or causes a plot tells apart; the others are one.
-MOST = 7
+MOST = 6
 
 
 class Layer(NamedTuple):
-    """One series: a line, or bars."""
+    """One series: a line, or an area."""
 
     name: str
     style: str
@@ -51,6 +51,9 @@ class Plot(NamedTuple):
     top: str
     """The value at the upper edge."""
     layers: Sequence[Layer]
+    drawn: Sequence[Layer]
+    """The layers as they are drawn: each area reaches down to zero, and covers those
+    before it."""
     gaps: str
     partial: str
     events: str
@@ -81,8 +84,8 @@ def sparkline(history: History) -> str:
 
 
 def decimal(value: float) -> str:
-    """Return an average: a whole number without decimals."""
-    is_whole = abs(value - round(value)) < 0.05
+    """Return an average, without decimals if it is large or a whole number."""
+    is_whole = value >= 100 or abs(value - round(value)) < 0.05
     return number_text(round(value)) if is_whole else decimal_text(value)
 
 
@@ -168,16 +171,12 @@ def _plot(
 ) -> Plot:
     values = [it.values for it in series]
     stack = stacked(values)
-    tops: Sequence[Values] = values if are_lines else [upper for _low, upper in stack]
+    tops = values if are_lines else stack
     scale = Scale(len(total.buckets), _highest(tops))
-    paths = (
-        [scale.line(it) for it in values]
-        if are_lines
-        else [scale.bars(*it) for it in stack]
-    )
+    path_of = scale.line if are_lines else scale.steps
     layers = [
-        Layer(it.name, f"ss-c{index + 1}", path, are_lines)
-        for index, (it, path) in enumerate(zip(series, paths, strict=True))
+        Layer(it.name, f"ss-c{index + 1}", path_of(top), are_lines)
+        for index, (it, top) in enumerate(zip(series, tops, strict=True))
     ]
     return Plot(
         key=key,
@@ -185,6 +184,7 @@ def _plot(
         summary=_summary(title, tops[-1] if tops and not are_lines else [], text),
         top=whole(scale.top),
         layers=layers,
+        drawn=layers if are_lines else layers[::-1],
         gaps=scale.columns([it.open_average is None for it in total.buckets]),
         partial=scale.columns(_partial(total.buckets)),
         events=lines_at(_places(total)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 
@@ -26,8 +27,8 @@ class Scale:
         self.top = nice(highest)
 
     def y(self, value: float) -> float:
-        """Return the height of a value."""
-        return HEIGHT - HEIGHT * value / self.top
+        """Return the height of a value, whole: plots are hardly higher in pixels."""
+        return HEIGHT - round(HEIGHT * value / self.top)
 
     def line(self, values: Values) -> str:
         """Return a line through the values; one between two gaps is a short line."""
@@ -45,16 +46,15 @@ class Scale:
             parts.append(f"M{'L'.join(points)}")
         return "".join(parts)
 
-    def bars(self, lower: Sequence[float], upper: Values) -> str:
-        """Return a bar for each value, from the value of ``lower`` upwards."""
-        width = self.step * 0.84
+    def steps(self, values: Values) -> str:
+        """Return the area below the values, with one step for each."""
         parts = []
-        for index, (low, high) in enumerate(zip(lower, upper, strict=True)):
-            if high is None or high <= low:
-                continue
-            x, y = index * self.step + self.step * 0.08, self.y(high)
-            height, across = _text(self.y(low) - y), _text(width)
-            parts.append(f"M{_text(x)} {_text(y)}h{across}v{height}h-{across}z")
+        for start, run in runs(values):
+            parts.append(f"M{_text(start * self.step)} {HEIGHT}")
+            for value, times in _repeated(run):
+                height, across = _text(self.y(value)), _text(times * self.step)
+                parts.append(f"V{height}h{across}")
+            parts.append(f"V{HEIGHT}z")
         return "".join(parts)
 
     def columns(self, marked: Sequence[bool]) -> str:
@@ -71,20 +71,26 @@ def lines_at(places: Sequence[float]) -> str:
     return "".join(f"M{_text(WIDTH * place)} 0v{HEIGHT}" for place in places)
 
 
-def stacked(layers: Sequence[Values]) -> list[tuple[list[float], Values]]:
-    """Return where each layer begins and ends if it lies on the layers before it."""
-    found: list[tuple[list[float], Values]] = []
+def stacked(layers: Sequence[Values]) -> list[Values]:
+    """Return the upper edge of each layer if it lies on the layers before it."""
+    found: list[Values] = []
     base = [0.0] * (len(layers[0]) if layers else 0)
     for layer in layers:
         upper = [
             None if value is None else low + value
             for low, value in zip(base, layer, strict=True)
         ]
-        found.append((base, upper))
+        found.append(upper)
         base = [
             low if high is None else high for low, high in zip(base, upper, strict=True)
         ]
     return found
+
+
+def _repeated(run: Sequence[float]) -> Iterator[tuple[float, int]]:
+    """Yield each value of a run, and how often it stands there in a row."""
+    for value, group in itertools.groupby(run):
+        yield value, len(list(group))
 
 
 def runs(values: Values) -> Iterator[tuple[int, list[float]]]:

@@ -32,10 +32,10 @@ def test_largest_types_are_told_apart_and_the_others_are_one():
     averages = {f"type{number}": number / 10 for number in range(1, 10)}
     plot = plots_of(with_types(**averages))[0]
     names = [layer.name for layer in plot.layers]
-    assert names == [*(f"type{number}" for number in range(3, 10)), "Other"]
+    assert names == [*(f"type{number}" for number in range(4, 10)), "Other"]
     last = plot.rows[-1].cells
-    assert last[0] == "0.3"
-    assert last[-1] == "5.8"
+    assert last[0] == "0.4"
+    assert last[-1] == "6.1"
     assert plot.summary.endswith("lowest 10, highest 10, last 10")
 
 

@@ -19,11 +19,14 @@ def test_gap_ends_a_line():
     assert scale.line([None] * 4) == ""
 
 
-def test_bar_begins_where_the_one_below_ends():
-    scale = Scale(2, 10)
-    (low, high) = stacked([[4, None], [2, None]])
-    assert scale.bars(*low) == "M24 60h252v40h-252z"
-    assert scale.bars(*high) == "M24 40h252v20h-252z"
+def test_layer_lies_on_the_ones_before_it():
+    assert stacked([[4, None, 1], [2, None, 0]]) == [[4, None, 1], [6, None, 1]]
+    assert stacked([]) == []
+
+
+def test_area_has_a_step_for_each_value_and_none_in_a_gap():
+    scale = Scale(4, 10)
+    assert scale.steps([4, 4, None, 6]) == "M0 100V60h300V100zM450 100V40h150V100z"
 
 
 def test_column_covers_each_run():

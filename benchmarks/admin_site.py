@@ -1,0 +1,126 @@
+"""``python -m benchmarks.admin_site``: ask for the parts of the admin page.
+
+Its arguments are the backend and how often to ask; standard input has the options of
+the backend, and how many connections are open.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import django
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+BACKENDS = {
+    "sqlite": "django_socket_status.backends.sqlite.SqliteBackend",
+    "redis": "django_socket_status.backends.redis.RedisBackend",
+}
+
+BASE = "/admin/django_socket_status/socketstatus/"
+
+PAGES = {
+    "empty": "/empty/",
+    "overview": BASE,
+    "now": f"{BASE}now/",
+    "plots": f"{BASE}plots/",
+}
+
+WORKERS = 4
+
+
+def empty(request: HttpRequest) -> HttpResponse:
+    """Answer with nothing, to staff."""
+    return HttpResponse()
+
+
+def fill(backend: Any) -> None:
+    """Write a history in which each bucket of each span has a sample of each type."""
+    from benchmarks.synthetic import TYPES
+    from django_socket_status.activity.buckets import RINGS, Sample
+    from django_socket_status.activity.history import Recorder
+    from django_socket_status.activity.stored import Activity, CountTotals
+    from django_socket_status.activity.totals import Totals
+    from django_socket_status.endings import CAUSES
+    from django_socket_status.testing import FakeWorker
+
+    totals = Totals()
+    count = CountTotals(1, is_new=True, text=totals.to_text())
+    worker = FakeWorker("f" * 16, lease_seconds=3600)
+    backend.exchange(worker.full(activity=Activity(totals=count)))
+    now = time.time()
+    recorder = Recorder(backend.read_totals().carry)
+    steps = [ring.seconds for ring in RINGS.values()]
+    back = {step * number / 2 for step in steps for number in range(120)}
+    for number, seconds in enumerate(sorted(back, reverse=True)):
+        for kind in TYPES:
+            totals.opened[kind] = totals.opened.get(kind, 0) + 7 * number % 53
+            closed = totals.closed.setdefault(kind, {})
+            for index, cause in enumerate(CAUSES):
+                closed[cause] = closed.get(cause, 0) + 11 * number % (29 + index)
+        sample = Sample(
+            at=now - seconds,
+            open=dict.fromkeys(TYPES, 30000 + 37 * number % 2000),
+            users=50_000,
+            workers=WORKERS,
+            stale=False,
+            epoch=backend.read_totals().epoch,
+            totals=totals.copy(),
+        )
+        backend.write_buckets(recorder.add(sample), recorder.carry())
+
+
+def measured(client: Any, url: str, repeat: int) -> dict[str, float]:
+    """Return the least times of some answers, and the size of one."""
+    walls, cpus, size = [], [], 0
+    for _ in range(repeat):
+        wall, cpu = time.perf_counter(), time.process_time()
+        answer = client.get(url)
+        walls.append(time.perf_counter() - wall)
+        cpus.append(time.process_time() - cpu)
+        if answer.status_code != 200:
+            raise RuntimeError(f"{url} answered {answer.status_code}")
+        size = len(answer.content)
+    least = {"wall_ms": 1000 * min(walls), "cpu_ms": 1000 * min(cpus)}
+    return {**least, "bytes": size}
+
+
+def main(name: str, repeat: int, given: dict[str, Any]) -> None:
+    """Load the backend, and print what was measured as JSON."""
+    size = given.pop("size")
+    settings.SOCKET_STATUS = {
+        "BACKEND": BACKENDS[name],
+        "OPTIONS": given,
+        "CACHE_SECONDS": 0,
+    }
+    django.setup()
+    from django.contrib import admin
+    from django.contrib.auth.models import User
+    from django.core.management import call_command
+    from django.test import Client
+
+    from benchmarks.synthetic import load
+    from django_socket_status.backends import get_backend
+
+    call_command("migrate", verbosity=0)
+    urlpatterns.append(path("admin/", admin.site.urls))
+    urlpatterns.append(path("empty/", admin.site.admin_view(empty)))
+    load(get_backend(), WORKERS, size)
+    fill(get_backend())
+    client = Client()
+    client.force_login(User.objects.create_superuser("root"))
+    found = {key: measured(client, url, repeat) for key, url in PAGES.items()}
+    print(json.dumps(found))
+
+
+urlpatterns: list[Any] = []
+
+if __name__ == "__main__":
+    # The URLs are those of the module with its name.
+    from benchmarks import admin_site
+
+    admin_site.main(sys.argv[1], int(sys.argv[2]), json.load(sys.stdin))
