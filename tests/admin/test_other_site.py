@@ -25,6 +25,8 @@ PAGES = [
     "connection/{id}/",
     "export/?format=csv",
     "disconnect/?type=call",
+    "drain/",
+    "drain/?worker={worker}",
     "{id}/history/",
 ]
 
@@ -53,7 +55,8 @@ def links(response: Any) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_opens_and_links_to_its_own_site(client, connection_id, page):
-    answer = client.get(PATH + page.format(id=connection_id))
+    worker = connection_id.partition("-")[0]
+    answer = client.get(PATH + page.format(id=connection_id, worker=worker))
     assert answer.status_code == 200
     strangers = {it for it in links(answer) if not it.startswith(PLACE)} - {"/"}
     assert strangers == set()

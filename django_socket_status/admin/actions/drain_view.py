@@ -116,7 +116,9 @@ def _note(
     parts = [
         gettext("Drained over %(over_seconds)s s after a grace of %(grace_seconds)s s.")
         % said,
-        gettext("Code %(code)s and reason “%(reason)s”.") % said,
+        gettext("Code %(code)s and reason “%(reason)s”.") % said
+        if how["reason"]
+        else gettext("Code %(code)s.") % said,
         gettext("Workers: %(workers)s. Open connections: %(count)s.") % said,
         gettext("Action %(action)s.") % said
         if command_id
