@@ -6,7 +6,9 @@ the backend, and how many connections are open.
 
 from __future__ import annotations
 
+import html
 import json
+import re
 import sys
 import time
 from typing import Any
@@ -28,6 +30,18 @@ PAGES = {
     "overview": BASE,
     "now": f"{BASE}now/",
     "plots": f"{BASE}plots/",
+}
+
+#: Pages of the lists. The second page of a list is asked for at the place that the
+#: first one names.
+LISTS = {
+    "open": f"{BASE}open/",
+    "open, of a type": f"{BASE}open/?type=call",
+    "open, of a user": f"{BASE}open/?user=pk:1",
+    "open, with a label": f"{BASE}open/?label.room=7",
+    "open, no such endpoint": f"{BASE}open/?endpoint=/none/",
+    "closed": f"{BASE}closed/",
+    "closed, of a user": f"{BASE}closed/?user=pk:1",
 }
 
 WORKERS = 4
@@ -74,6 +88,55 @@ def fill(backend: Any) -> None:
         backend.write_buckets(recorder.add(sample), recorder.carry())
 
 
+def end(backend: Any, size: int) -> None:
+    """Write so many closed connections, ten a second until now."""
+    from django_socket_status.activity.entries import EndedConnection, closed_text
+    from django_socket_status.activity.stored import Entries
+    from django_socket_status.records import OpenedConnection
+
+    now = time.time()
+    for first in range(0, size, 100):
+        numbers = range(first, min(first + 100, size))
+        ended = [
+            EndedConnection(
+                OpenedConnection(it, "call", "/ws/", str(it % 500), {}, now - size),
+                now - (size - it) / 10,
+                "client_closed",
+                1000,
+                "",
+            )
+            for it in numbers
+        ]
+        text = closed_text("e" * 16, "v1", ended)
+        backend.keep_ended("closed", Entries(text, len(ended), 0))
+
+
+def later(client: Any, url: str, pages: int) -> str:
+    """Return the URL of a later page of a list."""
+    for _ in range(pages):
+        text = client.get(url).content.decode()
+        found = re.search(r'href="([^"]+)" rel="next"', text)
+        if found is None:
+            break
+        url = html.unescape(found[1])
+    return url
+
+
+def searched(query: dict[str, Any], repeat: int) -> dict[str, float]:
+    """Return the least time of a search for one connection."""
+    from django_socket_status.records import ConnectionQuery
+    from django_socket_status.status.search import Search, search
+
+    wanted, walls = Search(query=ConnectionQuery(**query)), []
+    for _ in range(repeat):
+        began = time.perf_counter()
+        found = search(wanted, 100)
+        walls.append(time.perf_counter() - began)
+        if len(found.records) != 1:
+            raise RuntimeError(f"{query} found {len(found.records)} connections")
+    return {"wall_ms": 1000 * min(walls)}
+
+
 def measured(client: Any, url: str, repeat: int) -> dict[str, float]:
     """Return the least times of some answers, and the size of one."""
     walls, cpus, size = [], [], 0
@@ -111,9 +174,17 @@ def main(name: str, repeat: int, given: dict[str, Any]) -> None:
     urlpatterns.append(path("empty/", admin.site.admin_view(empty)))
     load(get_backend(), WORKERS, size)
     fill(get_backend())
+    end(get_backend(), min(size // 10, 10_000))
     client = Client()
     client.force_login(User.objects.create_superuser("root"))
     found = {key: measured(client, url, repeat) for key, url in PAGES.items()}
+    found |= {key: measured(client, url, repeat) for key, url in LISTS.items()}
+    for key in ("open", "closed"):
+        url = later(client, LISTS[key], 5)
+        found[f"{key}, a later page"] = measured(client, url, repeat)
+    one = {"worker_ids": frozenset({"0" * 16}), "number": 1}
+    found["exact id"] = searched(one, repeat)
+    found["exact user"] = searched({"user_id": "1"}, repeat)
     print(json.dumps(found))
 
 

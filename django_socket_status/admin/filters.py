@@ -32,6 +32,7 @@ from django_socket_status.status.answers import WorkerRecord
 from django_socket_status.status.arguments import query_of
 from django_socket_status.status.list_types import State
 from django_socket_status.status.search import Search
+from django_socket_status.status.search.criteria import instant_ago, worker_ids_of
 
 __all__ = ["LABEL_PREFIX", "STATES_OF", "Filter", "FilterError"]
 
@@ -162,26 +163,15 @@ class Filter:
 
         Ended connections know the release of their worker, also after it ended.
         """
-        worker, host = self.values.get("worker"), self.values.get("host")
-        release = self.values.get("release") if self.state == "open" else None
-        if host is None and release is None:
-            return None if worker is None else frozenset({worker})
-        return frozenset(
-            it.worker_id
-            for it in workers()
-            if worker in (None, it.worker_id)
-            and host in (None, it.host)
-            and release in (None, it.condition.release if it.condition else "")
+        get, is_open = self.values.get, self.state == "open"
+        release = get("release") if is_open else None
+        return worker_ids_of(
+            workers, worker=get("worker"), host=get("host"), release=release
         )
 
     def _at(self, name: str, now: datetime.datetime) -> datetime.datetime | None:
         text = self.values.get(name)
-        if text is None:
-            return None
-        try:
-            return now - datetime.timedelta(seconds=seconds_of(text))
-        except OverflowError:
-            return datetime.datetime.min.replace(tzinfo=datetime.timezone.utc)
+        return None if text is None else instant_ago(seconds_of(text), now)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from django.http import QueryDict
@@ -12,6 +11,7 @@ from django_socket_status.endings import CAUSES
 from django_socket_status.limits import MAX_LABELS, bounded_labels
 from django_socket_status.status.arguments import MAX_CODE
 from django_socket_status.status.list_types import STATES, State
+from django_socket_status.status.search.criteria import age_in_text
 
 __all__ = [
     "LABEL_PREFIX",
@@ -46,9 +46,6 @@ STATES_OF: Mapping[str, Sequence[State]] = {
     "code": ("closed", "rejected"),
 }
 
-UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
-_AGE = re.compile(r"([0-9]{1,9}) ?(s|min|h|d)")
-
 #: The most characters of a wrong value that a sentence repeats.
 SHOWN = 60
 
@@ -63,13 +60,13 @@ def seconds_of(text: str) -> int:
     Raises:
         FilterError: it is no age.
     """
-    match = _AGE.fullmatch(text)
-    if match is None:
+    seconds = age_in_text(text)
+    if seconds is None:
         raise FilterError(
             _("“%(text)s” is no age: write 30s, 10min, 2h or 1d.")
             % {"text": text[:SHOWN]}
         )
-    return int(match[1]) * UNITS[match[2]]
+    return seconds
 
 
 def split(

@@ -138,6 +138,12 @@ def _add_filters(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         metavar="NAME=VALUE",
         help="only those with this label; several must all match",
     )
+    add("--endpoint", metavar="PATTERN", help="only those of this route pattern")
+    add("--worker", metavar="ID", help="only those of the process with this id")
+    add("--host", help="only those of processes of this host that report now")
+    add("--release", help="only those of processes with this release")
+    add("--older", metavar="AGE", help="only those older than 30s, 2h, ...")
+    add("--younger", metavar="AGE", help="only those that are younger")
     return group
 
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
+from django_socket_status.admin.figures.words import cause_text, code_text
 from django_socket_status.admin.filters import LABEL_PREFIX, Filter
 from django_socket_status.admin.lists.columns import Column
 from django_socket_status.admin.lists.people import Person, people_of
@@ -25,6 +26,7 @@ class Part(NamedTuple):
 
     text: str
     url: str = ""
+    title: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,12 +177,14 @@ class _Cells:
 
     def cause(self, record: Any) -> Sequence[Part]:
         """Return the cause, with a link to the filtered list."""
-        return [Part(record.cause, self.link("cause", record.cause))]
+        return [Part(cause_text(record.cause), self.link("cause", record.cause))]
 
     def code(self, record: Any) -> Sequence[Part]:
         """Return the close code, with a link to the filtered list."""
-        code = record.close_code
-        return [] if code is None else [Part(str(code), self.link("code", str(code)))]
+        if record.close_code is None:
+            return []
+        code = str(record.close_code)
+        return [Part(code, self.link("code", code), code_text(code))]
 
 
 _PARTS: Mapping[str, Callable[[_Cells, Any], Sequence[Part]]] = {

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from django_socket_status.admin.figures.words import cause_text
 from django_socket_status.admin.filters import STATES_OF, Filter
 from django_socket_status.endings import CAUSES
 from django_socket_status.services import SocketStatusService
@@ -105,7 +106,7 @@ def _known(workers: Mapping[str, WorkerRecord]) -> Mapping[str, Sequence[Choice]
         ),
         "host": _plain(it.host for it in records),
         "release": _plain(releases),
-        "cause": [Choice(it, it) for it in CAUSES],
+        "cause": [Choice(it, cause_text(it)) for it in CAUSES],
         "older": _plain(AGES, is_sorted=True),
         "younger": _plain(AGES, is_sorted=True),
     }

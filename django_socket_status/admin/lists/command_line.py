@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from django_socket_status.admin.filters import Filter
 from django_socket_status.admin.lists.columns import Column, query_value
 from django_socket_status.status.list_types import State
 
-__all__ = ["Command", "command_of"]
+__all__ = ["command_of"]
 
 SUBCOMMANDS: Mapping[State, str] = {
     "open": "list",
@@ -19,22 +18,16 @@ SUBCOMMANDS: Mapping[State, str] = {
 }
 
 #: Filters of the URL that the command has as options of the same name.
-OPTIONS = ("type", "user", "cause", "code")
-
-
-class Command(NamedTuple):
-    """A line for a shell."""
-
-    text: str
-    """The line, quoted for a POSIX shell."""
-    left_out: Sequence[str]
-    """The filters that the command does not have: the line lists more."""
+OPTIONS = (
+    *("type", "user", "endpoint", "worker", "host", "release"),
+    *("older", "younger", "cause", "code"),
+)
 
 
 def command_of(
     filter_: Filter, columns: Sequence[Column], user_id: str | None = None
-) -> Command:
-    """Return the command that lists what a filter selects.
+) -> str:
+    """Return the command that lists what a filter selects, for a POSIX shell.
 
     Args:
         filter_: The filter.
@@ -45,11 +38,15 @@ def command_of(
     words = ["python", "manage.py", "socket_status", SUBCOMMANDS[filter_.state]]
     words += _words(filter_, user_id)
     names = query_value(columns, filter_.state)
-    if names is not None and "host" not in names.split(","):
-        words.append(f"--columns={names}")
-    known = {*OPTIONS, "anonymous"}
-    left_out = [name for name in filter_.values if name not in known]
-    return Command(" ".join(shlex.quote(it) for it in words), left_out)
+    if names is not None:
+        words.append(f"--columns={_known(names, filter_.state)}")
+    return shlex.join(words)
+
+
+def _known(names: str, state: State) -> str:
+    """Return the columns that the command has, too."""
+    unknown = {"host", "release"} if state == "open" else {"host"}
+    return ",".join(it for it in names.split(",") if it not in unknown) or "type"
 
 
 def _words(filter_: Filter, user_id: str | None) -> Iterator[str]:

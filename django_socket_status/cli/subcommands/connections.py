@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.utils import timezone
@@ -21,6 +21,8 @@ from django_socket_status.cli.notes import (
 )
 from django_socket_status.cli.subcommands.criteria import (
     criteria_of,
+    is_searched,
+    search_of,
     wrong_values_are_usage_errors,
 )
 from django_socket_status.cli.subcommands.lists import (
@@ -30,7 +32,12 @@ from django_socket_status.cli.subcommands.lists import (
     list_footer,
     table_of,
 )
-from django_socket_status.cli.subcommands.pages import Listed, Show, collect_open
+from django_socket_status.cli.subcommands.pages import (
+    Listed,
+    Show,
+    collect_open,
+    collect_searched,
+)
 from django_socket_status.pages import ConnectionRecord
 from django_socket_status.services import SocketStatusService
 from django_socket_status.status.bodies import connection_body
@@ -109,15 +116,15 @@ def read(options: Mapping[str, Any], show: Show) -> Answer:
 
 
 def _listed(options: Mapping[str, Any], show: Show) -> Listed:
-    criteria = criteria_of(options)
+    collect = _collector(options, show)
     limit = None if options.get("all") else options["limit"]
     after, name = options.get("after"), options.get("sort")
     if name is None and not options.get("reverse"):
-        return collect_open(criteria, limit, show, after=after)
+        return collect(limit, after)
     if after is not None:
         raise UsageError("--after continues the list newest first: leave out --sort.")
     key = sort_key(name or "age", FIELDS)
-    found = collect_open(criteria, MAX_SORTED, show)
+    found = collect(MAX_SORTED, None)
     if not found.is_all:
         raise UsageError(
             f"--sort reads all connections, {MAX_SORTED} at most, and more match. Use "
@@ -125,6 +132,17 @@ def _listed(options: Mapping[str, Any], show: Show) -> Listed:
         )
     records = sorted(found.records, key=key, reverse=bool(options.get("reverse")))
     return found._replace(records=records[:limit], total=len(records))
+
+
+def _collector(
+    options: Mapping[str, Any], show: Show
+) -> Callable[[int | None, str | None], Listed]:
+    """Return a function that collects so many connections, after a cursor."""
+    if is_searched(options):
+        wanted = search_of("open", options)
+        return lambda limit, after: collect_searched(wanted, limit, show, after=after)
+    criteria = criteria_of(options)
+    return lambda limit, after: collect_open(criteria, limit, show, after=after)
 
 
 def _notes(summary: Any, listed: Listed) -> Iterator[str]:

@@ -13,12 +13,16 @@ from django_socket_status.cli.frames import Answer
 from django_socket_status.cli.notes import summary_notes, verify_covered
 from django_socket_status.cli.subcommands.criteria import (
     criteria_of,
+    is_searched,
+    search_of,
     wrong_values_are_usage_errors,
 )
 from django_socket_status.cli.subcommands.lists import list_footer, table_of
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.services import SocketStatusService
 from django_socket_status.status.arguments import MAX_LIMIT
+from django_socket_status.status.list_types import State
+from django_socket_status.status.search import Search, iter_pages
 
 __all__ = ["Columns", "read_ended"]
 
@@ -46,7 +50,7 @@ class _Found(NamedTuple):
 
 
 def read_ended(
-    state: str, options: Mapping[str, Any], columns: Columns, **criteria: Any
+    state: State, options: Mapping[str, Any], columns: Columns, **criteria: Any
 ) -> Answer:
     """Return ended connections, newest first or as ``--sort`` says.
 
@@ -65,8 +69,12 @@ def read_ended(
     verify_covered(summary)
     limit = None if options.get("all") else options["limit"]
     with wrong_values_are_usage_errors():
-        given = {"state": state, **criteria_of(options), **criteria}
-        found = _found(given, options, columns, limit)
+        if is_searched(options):
+            found = _searched(search_of(state, options, **criteria), options, columns)
+            found = found._replace(records=found.records[:limit])
+        else:
+            given = {"state": state, **criteria_of(options), **criteria}
+            found = _found(given, options, columns, limit)
     shown = len(found.records)
     has_more = shown < found.total
     return Answer(
@@ -110,9 +118,25 @@ def _found(
     page = service.get_connections(**given, limit=1)
     records = list(_all(given, complete=page.complete))
     if is_sorted:
-        key = sort_key(name or columns.age, columns.fields)
-        records.sort(key=key, reverse=bool(options.get("reverse")))
+        records = _sorted(records, options, columns)
     return _Found(records[:limit], len(records), page.is_sample, page.complete)
+
+
+def _searched(wanted: Search, options: Mapping[str, Any], columns: Columns) -> _Found:
+    """Return what filters select that the Python API does not have."""
+    pages = list(iter_pages(wanted))
+    found = pages[0]
+    records: Sequence[Any] = [it for page in pages for it in page.records]
+    if options.get("sort") is not None or options.get("reverse"):
+        records = _sorted(records, options, columns)
+    return _Found(records, len(records), found.is_sample, found.complete)
+
+
+def _sorted(
+    records: Sequence[Any], options: Mapping[str, Any], columns: Columns
+) -> list[Any]:
+    key = sort_key(options.get("sort") or columns.age, columns.fields)
+    return sorted(records, key=key, reverse=bool(options.get("reverse")))
 
 
 def _all(given: Mapping[str, Any], *, complete: bool) -> Iterator[Any]:

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 from django_socket_status.records import ConnectionRecord
 from django_socket_status.services import SocketStatusService
 from django_socket_status.status.arguments import MAX_LIMIT
+from django_socket_status.status.search import Search, search
 
-__all__ = ["Listed", "Show", "collect_open"]
+__all__ = ["Listed", "Show", "collect_open", "collect_searched"]
 
 #: Shows how many were collected, and of how many if that is known.
 Show = Callable[[int, "int | None"], None]
@@ -76,6 +77,28 @@ def collect_open(
         has_more = _has(records, limit) and len(records) < (total or 0)
         offset = len(records) if has_more else None
     return Listed(records, total, complete, offset, cursor)
+
+
+def collect_searched(
+    wanted: Search, limit: int | None, show: Show, *, after: str | None = None
+) -> Listed:
+    """Return the open connections that a search finds, as :func:`collect_open`.
+
+    Raises:
+        StatusUnavailableError: a page cannot be read.
+    """
+    records: list[ConnectionRecord] = []
+    complete, place = True, after
+    while True:
+        left = None if limit is None else limit - len(records)
+        found = search(wanted, _size(left), place)
+        records += (it for it in found.records if isinstance(it, ConnectionRecord))
+        complete, place = complete and found.complete, found.next_place
+        if place is None or _has(records, limit):
+            break
+        show(len(records), None)
+    total = len(records) if place is None and after is None else None
+    return Listed(records, total, complete, None, place)
 
 
 def _size(left: int | None) -> int:

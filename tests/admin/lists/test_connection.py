@@ -40,7 +40,7 @@ def test_page_of_a_closed_connection_says_why(lists):
         ended(99, user="8"),
     )
     text = lists.text(f"connection/{A}-1/")
-    assert "server_closed" in text
+    assert "The application closed it" in text
     assert "4001" in text
     assert text.count(f"/connection/{A}-") == 20
     assert f"{LISTS}closed/?user=pk:7" in text

@@ -59,7 +59,7 @@ def test_download_that_cannot_be_read_is_an_error(lists):
 
 @pytest.fixture
 def three_pages(worker: FakeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_socket_status.status.search.MAX_LIMIT", 2)
+    monkeypatch.setattr("django_socket_status.status.search.walk.MAX_LIMIT", 2)
     opened(worker, *(worker.open() for _ in range(5)))
 
 

@@ -72,7 +72,7 @@ def test_export_is_limited_and_says_so(worker, monkeypatch):
 
 
 def test_outage_in_the_middle_is_no_complete_answer(worker, monkeypatch):
-    monkeypatch.setattr("django_socket_status.status.search.MAX_LIMIT", 2)
+    monkeypatch.setattr("django_socket_status.status.search.walk.MAX_LIMIT", 2)
     opened(worker, *(worker.open() for _ in range(5)))
     pieces = stream(Search(), FORMATS["json"]("open"))
     assert next(pieces) == '{"connections": ['
@@ -91,7 +91,7 @@ def test_nothing_is_read_before_the_first_piece(worker):
 
 
 async def test_first_rows_are_there_before_the_rest_is_read(worker, monkeypatch):
-    monkeypatch.setattr("django_socket_status.status.search.MAX_LIMIT", 2)
+    monkeypatch.setattr("django_socket_status.status.search.walk.MAX_LIMIT", 2)
     get_backend().report(worker.full([worker.open() for _ in range(5)]))
     pieces = astream(Search(), FORMATS["csv"]("open"))
     assert (await anext(pieces)).startswith("\ufeffconnection_id")

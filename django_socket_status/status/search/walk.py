@@ -20,13 +20,13 @@ from django_socket_status.records import (
     ConnectionRecord,
 )
 from django_socket_status.status.arguments import MAX_LIMIT
-from django_socket_status.status.ended_pages import page_of, parsed
 from django_socket_status.status.kept import no_details
 from django_socket_status.status.list_types import AnyConnection
 from django_socket_status.status.lists import ended_of
 from django_socket_status.status.queries import answered, connections_of
 from django_socket_status.status.reader import status_reader
-from django_socket_status.status.search_types import (
+from django_socket_status.status.search.ended import page_of, parsed
+from django_socket_status.status.search.wanted import (
     EPOCH,
     MICROSECOND,
     Found,

@@ -9,13 +9,13 @@ import pytest
 
 from django_socket_status.backends import get_backend
 from django_socket_status.records import ConnectionQuery
-from django_socket_status.status import search as searching
 from django_socket_status.status.search import (
     Search,
     aiter_pages,
     iter_matching,
     search,
 )
+from django_socket_status.status.search import walk as searching
 from django_socket_status.testing import FakeWorker, isolated_socket_status
 from tests.status.test_lists import AT, ended, keep
 from tests.support.scripted_backend import SCRIPTED, scripted

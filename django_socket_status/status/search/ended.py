@@ -11,7 +11,7 @@ from typing import Any
 
 from django_socket_status.status.ended import EndedList
 from django_socket_status.status.list_types import AnyConnection
-from django_socket_status.status.search_types import (
+from django_socket_status.status.search.wanted import (
     EPOCH,
     MICROSECOND,
     Found,
