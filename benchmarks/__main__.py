@@ -33,6 +33,7 @@ NAMES = {
     "admin_page": "the admin page: overview, updates, lists, ten open pages",
     "command_line": "what manage.py socket_status adds to an empty command",
     "alternatives": "what people build: a database row, a counter in the cache",
+    "drain": "how evenly a drain closes the sockets of a worker",
     "live": "live push under a real server, and how soon a change is told",
 }
 
@@ -54,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = Options(
         rounds=given.rounds or (QUICK_ROUNDS if given.quick else ROUNDS),
         quick=given.quick,
+        sockets=given.sockets,
+        seconds=given.seconds,
     )
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory:
         os.environ["BENCHMARKS_DIRECTORY"] = directory
@@ -81,6 +84,8 @@ def parser() -> argparse.ArgumentParser:
     add("names", nargs="*", type=_name, metavar="NAME", help="default: all")
     add("--rounds", type=_count, metavar="N", help=f"rounds to take, default {ROUNDS}")
     add("--quick", action="store_true", help="only see that everything runs")
+    add("--sockets", type=_count, metavar="N", help="of drain, default 10000")
+    add("--seconds", type=_count, metavar="S", help="of drain, default 60")
     output = parser.add_mutually_exclusive_group()
     add = output.add_argument
     add("--json", action="store_true", help="print JSON instead of a table")

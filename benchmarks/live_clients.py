@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import time
 from typing import cast
 
 __all__ = ["Client", "ask", "open_clients"]
@@ -22,6 +23,9 @@ class Client(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.opened = loop.create_future()
         self.closed = loop.create_future()
+        #: When the close frame of the server came, by ``time.monotonic()``.
+        self.closed_at: float | None = None
+        self._says_goodbye = False
         self._path = path
         self._buffer = b""
         self._wanted = 0
@@ -52,6 +56,10 @@ class Client(asyncio.Protocol):
                 self.heard += 1
             elif kind == PING:
                 self._send(PONG, content)
+            elif kind == CLOSE and self.closed_at is None:
+                self.closed_at = time.monotonic()
+                if not self._says_goodbye:
+                    self._send(CLOSE, content[:2])
         if self._enough and self.heard >= self._wanted and not self._enough.done():
             self._enough.set_result(None)
 
@@ -68,6 +76,7 @@ class Client(asyncio.Protocol):
 
     def close(self) -> None:
         """Say goodbye; the server hangs up."""
+        self._says_goodbye = True
         self._send(CLOSE, b"\x03\xe8")
 
     def _send(self, kind: int, content: bytes) -> None:

@@ -14,6 +14,10 @@ class Options:
     rounds: int
     #: Sizes that show that everything works, and nothing more.
     quick: bool = False
+    #: For the drain: how many sockets, and over how many seconds; ``None`` for as many
+    #: as the promise says.
+    sockets: int | None = None
+    seconds: float | None = None
 
     def size(self, full: int, quick: int) -> int:
         """Return one of two sizes."""
