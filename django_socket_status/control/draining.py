@@ -158,8 +158,14 @@ class Draining:
                 by_loop.setdefault(connection.loop, []).append((moment, place))
         for loop, moments in by_loop.items():
             if loop not in self._timetables:
-                timetable = Timetable(loop, self._depart, self._changed, self._clock)
-                self._timetables[loop] = timetable
+                self._timetables[loop] = Timetable(
+                    loop,
+                    self._depart,
+                    self._changed,
+                    begins_at=self.window.begins_at,
+                    ends_at=self.window.ends_at,
+                    clock=self._clock,
+                )
             self._timetables[loop].add(moments)
 
     def _depart(self, place: int) -> Departure | None:

@@ -1,7 +1,8 @@
 """Closes connections on one event loop, each at its moment.
 
 Timers do it, and not a task that sleeps: an application, or a server that stops, finds
-no task of this package that waits for a minute.
+no task of this package that waits for a minute. What is late after the loop was stuck
+is not closed at once: the clients would come back together.
 """
 
 from __future__ import annotations
@@ -19,6 +20,11 @@ __all__ = ["Timetable"]
 #: The time that the server has to take a close.
 TAKING_SECONDS = 5.0
 
+#: After a stall, this many times as many as on average are closed until none is late.
+CATCHING_UP = 1.3
+#: How much of that may go out at once.
+BURST_SECONDS = 0.05
+
 #: When to close a connection, by ``time.monotonic()``, and its place in the drain.
 Moment = tuple[float, int]
 
@@ -28,6 +34,8 @@ class Timetable:
 
     Args:
         loop: The event loop.
+        begins_at: When the window begins, by the clock.
+        ends_at: When it ends. What is late then is closed without a limit.
         depart: Returns the departure of a connection by its place; ``None`` if there is
             nothing to close. Called on the loop.
         changed: Called on the loop when something has changed. Must not wait or raise.
@@ -39,12 +47,19 @@ class Timetable:
         loop: asyncio.AbstractEventLoop,
         depart: Callable[[int], Departure | None],
         changed: Callable[[], None],
+        *,
+        begins_at: float,
+        ends_at: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._loop = loop
         self._depart = depart
         self._changed = changed
+        self._begins_at, self._ends_at = begins_at, ends_at
         self._clock = clock
+        #: The least seconds between two closes, and when the next one may be.
+        self._pace = 0.0
+        self._free_at = begins_at
         self._moments: list[Moment] = []
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -78,6 +93,8 @@ class Timetable:
             return
         for moment in moments:
             heapq.heappush(self._moments, moment)
+        left = max(0.0, self._ends_at - max(self._begins_at, self._clock()))
+        self._pace = left / (CATCHING_UP * len(self._moments))
         self._arm(0.0)
 
     def _stop(self) -> None:
@@ -95,7 +112,8 @@ class Timetable:
             self._timer.cancel()
             self._timer = None
         if self._moments:
-            seconds = self._moments[0][0] - self._clock()
+            due_at = max(self._moments[0][0], min(self._free_at, self._ends_at))
+            seconds = due_at - self._clock()
             self._timer = self._loop.call_later(max(least_seconds, seconds), self._fire)
 
     def _fire(self) -> None:
@@ -104,6 +122,9 @@ class Timetable:
         for _ in range(BATCH):
             if not self._moments or self._moments[0][0] > now:
                 break
+            if self._free_at > now and now < self._ends_at:
+                break
+            self._free_at = max(self._free_at, now - BURST_SECONDS) + self._pace
             self._begin(heapq.heappop(self._moments)[1])
         # After a loop was stuck, others of its callbacks run between two batches.
         self._arm(PAUSE_SECONDS)

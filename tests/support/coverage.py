@@ -75,7 +75,6 @@ COVERED_BY: dict[str, str] = {
     "control.matching": "operations/test_disconnect.py",
     "control.orders": "operations/test_disconnect.py",
     "control.results": "operations/test_disconnect.py",
-    "control.timetable": "operations/test_drain.py",
     "endpoints.found": "endpoints/test_discovery.py",
     "endpoints.loaded": "endpoints/test_catalog.py",
     "endpoints.resolver": "reporter/test_describe.py",

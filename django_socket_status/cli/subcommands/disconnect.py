@@ -112,8 +112,11 @@ def _closed(order: DisconnectOrder, output: Output) -> DisconnectResult:
     with Progress(output) as progress:
 
         def show(result: DisconnectResult) -> None:
-            ended = result.closed + result.gone
-            progress.say(f"{ended} of {result.matched} connections ended")
+            if result.matched:
+                ended = result.closed + result.gone
+                progress.say(f"{ended} of {result.matched} connections ended")
+            else:
+                progress.say("Waiting for the workers")
 
         return follow(order, carry_out(order, show), show)
 

@@ -3,7 +3,7 @@
  *
  * - An element with `data-ss-live="URL"` is fetched again, with its ETag, and changed in
  *   place: focus, open details and checked boxes stay. `data-ss-every` is the number of
- *   seconds between two fetches (10).
+ *   seconds between two fetches (10). With `data-ss-final` in it, it is not fetched again.
  * - `<time data-age>` shows its age. The server sends instants only.
  * - The bar says how current the page is: `#ss-pill`, `#ss-updated`, `#ss-lost`, `#ss-pause`.
  *
@@ -134,8 +134,13 @@ class Region {
     this.isBusy = false;
   }
 
+  get isFinal() {
+    return this.element.querySelector("[data-ss-final]") !== null;
+  }
+
   start() {
     this.stop();
+    if (this.isFinal) return;
     const wait = Math.min(this.every * 2 ** this.failures, Math.max(LONGEST, this.every));
     this.timer = setTimeout(() => this.update(), wait * (this.failures ? 0.75 + Math.random() / 2 : 1));
   }
@@ -147,7 +152,7 @@ class Region {
 
   async update() {
     this.stop();
-    if (this.isBusy) return;
+    if (this.isBusy || this.isFinal) return;
     this.isBusy = true;
     const url = this.element.dataset.ssLive;
     const { status, document: next, header } = await load(url, this.element.dataset.ssEtag);
@@ -236,6 +241,7 @@ class Bar {
 
   get state() {
     if (this.isSignedOut) return "signedOut";
+    if (this.regions.every((it) => it.isFinal)) return "final";
     if (this.isPaused) return "paused";
     return this.failing.size ? "lost" : "live";
   }
@@ -245,7 +251,7 @@ class Bar {
     const { state } = this;
     if (this.pill.dataset.state !== state) {
       this.pill.dataset.state = state;
-      this.pill.textContent = this.texts[state];
+      this.pill.textContent = this.texts[state] ?? "";
     }
     const isLost = state === "lost" || state === "signedOut";
     if (this.lost.hidden === isLost) this.lost.hidden = !isLost;
