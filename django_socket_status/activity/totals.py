@@ -219,7 +219,7 @@ class Totals:
                 durations=_histogram(body["durations"], DURATION_BOUNDS),
                 durations_by_type=_histograms(by_type, DURATION_BOUNDS),
                 accepts=_histogram(body["accepts"], ACCEPT_BOUNDS),
-                report_failures=_count(body.get("report_failures", 0)),
+                report_failures=_counts({"": body.get("report_failures", 0)})[""],
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             msg = "The backend returned damaged data: the totals."
@@ -257,10 +257,6 @@ def _include_histograms(
 
 def _stored(histogram: Histogram) -> list[float]:
     return [histogram.sum_seconds, *histogram.buckets]
-
-
-def _count(value: Any) -> int:
-    return _counts({"": value})[""]
 
 
 def _histograms(value: Any, bounds: tuple[float, ...]) -> dict[str, Histogram]:

@@ -101,13 +101,13 @@ def two_workers(directory: Path) -> Iterator[tuple[Site, Site]]:
             yield one, other
 
 
-def wait_for(prometheus: Prometheus, query: str, value: float, seconds: float) -> None:
-    """Wait until an expression has one value, and it is as expected."""
-
-    def is_so() -> bool:
-        return list(prometheus.values(query).values()) == [value]
-
-    wait_until(is_so, seconds, lambda: f"{query}: {prometheus.values(query)}")
+def wait_for(prometheus: Prometheus, query: str, seconds: float = SECONDS) -> None:
+    """Wait until a comparison is true of something."""
+    wait_until(
+        lambda: prometheus.values(query),
+        seconds,
+        lambda: prometheus.values(query.rpartition("=")[0].rstrip(" =>")),
+    )
 
 
 def verify_no_counter_fell(prometheus: Prometheus, name: str) -> None:
@@ -140,7 +140,7 @@ def test_no_counter_falls_while_a_worker_is_killed(tmp_path):
 
 def observe_a_kill(one: Site, other: Site, prometheus: Prometheus) -> None:
     """Open sockets on two workers, kill one of them, and open more."""
-    opened = "sum by (job) (django_socket_status_connections{%s})"
+    opened = 'sum(django_socket_status_connections{job="%s"}) == %s'
     with contextlib.ExitStack() as stack:
         for number in range(3):
             stack.enter_context(one.open(f"async/{number}/"))
@@ -149,19 +149,19 @@ def observe_a_kill(one: Site, other: Site, prometheus: Prometheus) -> None:
             with site.open("async/short/"):
                 pass
         for name in ("deployment", "text", "worker"):
-            wait_for(prometheus, opened % f'job="{name}"', 6, SECONDS)
+            wait_for(prometheus, opened % (name, 6))
         other.process.kill()
         # What it held is counted by the worker that is left.
         lost = (
-            "sum by (job) (django_socket_status_connections_closed_total"
-            '{job="%s",cause="worker_lost"})'
+            "sum(django_socket_status_connections_closed_total"
+            '{job="%s",cause="worker_lost"}) >= 3'
         )
         for name in ("deployment", "text"):
-            wait_for(prometheus, lost % name, 3, LOST_SECONDS)
-            wait_for(prometheus, opened % f'job="{name}"', 3, SECONDS)
+            wait_for(prometheus, lost % name, LOST_SECONDS)
+            wait_for(prometheus, opened % (name, 3))
         stack.enter_context(one.open("async/later/"))
-        total = 'sum by (job) (django_socket_status_connections_opened_total{job="%s"})'
+        # More, if the machine was so busy that a lease ended.
+        total = 'sum(django_socket_status_connections_opened_total{job="%s"}) >= 9'
         for name in ("deployment", "text"):
-            wait_for(prometheus, total % name, 9, SECONDS)
-        up = 'sum by (job) (up{job="worker"})'
-        wait_for(prometheus, up, 1, SECONDS)
+            wait_for(prometheus, total % name)
+        wait_for(prometheus, 'sum(up{job="worker"}) == 1')
