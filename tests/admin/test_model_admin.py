@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import types
 
 import pytest
+from django.contrib import admin
 from django.contrib.admin import AdminSite
 from django.contrib.auth.models import Permission, User
 from django.core.management import call_command
 from django.db import connection
 from django.test import Client, RequestFactory
-from django.urls import reverse
+from django.urls import path, reverse
 
 from django_socket_status.admin import SocketStatusAdmin
 from django_socket_status.models import SocketStatus
@@ -96,6 +99,24 @@ def test_other_admin_site_can_show_it_under_other_urls(db):
     assert not model_admin.has_delete_permission(request)
     names = [pattern.name for pattern in model_admin.get_urls()]
     assert "django_socket_status_socketstatus_changelist" in names
+
+
+def test_links_lead_to_the_admin_site_that_is_visited(superuser, settings, monkeypatch):
+    site = AdminSite(name="operations")
+    site.register(SocketStatus, SocketStatusAdmin)
+    urls = types.ModuleType("own_urls")
+    urls.urlpatterns = [  # type: ignore[attr-defined]
+        path("admin/", admin.site.urls),
+        path("operations/", site.urls),
+    ]
+    monkeypatch.setitem(sys.modules, urls.__name__, urls)
+    settings.ROOT_URLCONF = urls.__name__
+    for prefix in ("/operations/", "/admin/"):
+        page = superuser.get(OVERVIEW.replace("/admin/", prefix)).content.decode()
+        ours = page[page.index('id="ss"') :]
+        assert f'"{prefix}django_socket_status/socketstatus/now/"' in ours
+        links = re.findall(r'(?:href|data-ss-live)="(/[^"]*)', ours)
+        assert all(link.startswith(prefix) for link in links)
 
 
 def test_admin_setting_turns_the_page_off():
