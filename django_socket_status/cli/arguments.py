@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django_socket_status.cli.control_arguments import CONTROL
+from django_socket_status.cli.search_arguments import with_search_filters
 
 __all__ = ["ACTIONS", "SUBCOMMANDS", "add_arguments", "named_in"]
 
@@ -138,13 +139,7 @@ def _add_filters(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         metavar="NAME=VALUE",
         help="only those with this label; several must all match",
     )
-    add("--endpoint", metavar="PATTERN", help="only those of this route pattern")
-    add("--worker", metavar="ID", help="only those of the process with this id")
-    add("--host", help="only those of processes of this host that report now")
-    add("--release", help="only those of processes with this release")
-    add("--older", metavar="AGE", help="only those older than 30s, 2h, ...")
-    add("--younger", metavar="AGE", help="only those that are younger")
-    return group
+    return with_search_filters(group)
 
 
 def _add_columns(parser: argparse.ArgumentParser, columns: str) -> None:

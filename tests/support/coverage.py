@@ -58,6 +58,8 @@ COVERED_BY: dict[str, str] = {
     "backends.sqlite.taking": "backends/sqlite/test_backend.py",
     "backends.sqlite.workers": "backends/sqlite/test_backend.py",
     "cli.notes": "cli/subcommands/test_summary.py",
+    "cli.search_arguments": "cli/test_reference.py",
+    "cli.subcommands.criteria": "cli/subcommands/test_connections.py",
     "cli.subcommands.ended": "cli/subcommands/test_closed.py",
     "cli.subcommands.lists": "cli/subcommands/test_connections.py",
     "cli.subcommands.matches": "cli/subcommands/test_disconnect.py",

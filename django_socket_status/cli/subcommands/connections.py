@@ -21,8 +21,6 @@ from django_socket_status.cli.notes import (
 )
 from django_socket_status.cli.subcommands.criteria import (
     criteria_of,
-    is_searched,
-    search_of,
     wrong_values_are_usage_errors,
 )
 from django_socket_status.cli.subcommands.lists import (
@@ -38,6 +36,7 @@ from django_socket_status.cli.subcommands.pages import (
     collect_open,
     collect_searched,
 )
+from django_socket_status.cli.subcommands.searched import is_searched, search_of
 from django_socket_status.pages import ConnectionRecord
 from django_socket_status.services import SocketStatusService
 from django_socket_status.status.bodies import connection_body

@@ -13,11 +13,10 @@ from django_socket_status.cli.frames import Answer
 from django_socket_status.cli.notes import summary_notes, verify_covered
 from django_socket_status.cli.subcommands.criteria import (
     criteria_of,
-    is_searched,
-    search_of,
     wrong_values_are_usage_errors,
 )
 from django_socket_status.cli.subcommands.lists import list_footer, table_of
+from django_socket_status.cli.subcommands.searched import is_searched, search_of
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.services import SocketStatusService
 from django_socket_status.status.arguments import MAX_LIMIT
