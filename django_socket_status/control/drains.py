@@ -95,9 +95,11 @@ class Drains:
 
     def welcome(self) -> None:
         """Give what opened since the last call its moment. O(connections)."""
+        if self._running:
+            # Those that are over hold connections no longer than needed.
+            self._running = tuple(it for it in self._running if it.is_draining)
         for draining in self._running:
-            if draining.is_draining:
-                draining.welcome()
+            draining.welcome()
 
     def stop(self, requested_by: str) -> None:
         """Stop every drain of this worker."""
