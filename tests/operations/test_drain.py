@@ -16,6 +16,7 @@ from django_socket_status.control.drain_orders import DrainOrder, DrainSelector
 from django_socket_status.control.draining import Window
 from django_socket_status.control.drains import Drains
 from django_socket_status.control.texts import Outcome
+from django_socket_status.operations import drainage
 from django_socket_status.registry.registry import registry
 from django_socket_status.reporter.thread import reporter
 from django_socket_status.services import SocketStatusService
@@ -34,6 +35,12 @@ def backend(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[None]:
     options = {} if request.param == MEMORY else {"path": str(tmp_path / "own")}
     with isolated_socket_status(BACKEND=request.param, OPTIONS=options):
         yield
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait longer than a person would for what comes at once on a quiet machine."""
+    monkeypatch.setattr(drainage, "AFTERWARDS_SECONDS", 60.0)
 
 
 @contextlib.asynccontextmanager
@@ -113,17 +120,27 @@ async def test_mark_ends_with_the_window():
         assert not record.is_draining
 
 
-async def test_newcomer_gets_a_moment_of_what_is_left():
+async def test_newcomer_gets_a_moment_of_what_is_left(monkeypatch):
     async with calls(1) as (first,):
-        await adrain(all=True, grace_seconds=0, over_seconds=1.5)
+        result = await adrain(all=True, grace_seconds=0, over_seconds=3600)
+        # The next moment that is chosen has come already.
+        monkeypatch.setattr(Window, "moment", lambda self, now, chance: now)
         async with calls(1) as (second,):
-            await until(lambda: closes(first) and closes(second))
-            await until(lambda: reporter.flush() and not registry.counts)
+            await until(lambda: closes(second))
+            assert not closes(first)
+            await until(lambda: reporter.flush() and sum(registry.counts.values()) == 1)
+            later = await SocketStatusService.aget_drain(result.command_id)
+            assert later is not None
+            assert (later.matched, later.waiting, later.remaining) == (2, 1, 1)
+        await SocketStatusService.astop_drain(all=True)
         async with calls(1) as (third,):
-            # Until the end of the window, or spared after it.
-            await until(
-                lambda: closes(third) or not reporter.sender.orders.drains.window
-            )
+            assert counted_after_stop(third)
+
+
+def counted_after_stop(server: ClosingServer) -> bool:
+    """Return whether a connection that opened after the drain stays open."""
+    reporter.flush()
+    return not closes(server) and sum(registry.counts.values()) == 2
 
 
 @pytest.mark.parametrize(
@@ -159,9 +176,7 @@ async def test_worker_is_chosen_by_its_id_and_host():
 async def test_server_that_raises_leaves_the_connection_and_the_time_runs_out(
     monkeypatch,
 ):
-    monkeypatch.setattr(
-        "django_socket_status.operations.drainage.AFTERWARDS_SECONDS", 0.3
-    )
+    monkeypatch.setattr(drainage, "AFTERWARDS_SECONDS", 0.3)
     async with calls(1, error=OSError("no")):
         result = await adrain(all=True, grace_seconds=0, over_seconds=0.1, wait=True)
         assert not result.complete
@@ -252,7 +267,7 @@ async def test_wrong_arguments_drain_nothing(given, error):
 async def test_worker_of_an_earlier_version_is_named_and_its_sockets_stay(monkeypatch):
     """It reports, and answers nothing."""
     for name in ("AFTERWARDS_SECONDS", "ANSWER_SECONDS"):
-        monkeypatch.setattr(f"django_socket_status.operations.drainage.{name}", 0.3)
+        monkeypatch.setattr(drainage, name, 0.3)
     old = FakeWorker(lease_seconds=60.0)
     get_backend().report(old.full([old.open(), old.open()]))
     async with calls(1) as (server,):

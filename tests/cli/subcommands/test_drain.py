@@ -8,6 +8,7 @@ import pytest
 
 from django_socket_status.cli.columns import UsageError
 from django_socket_status.cli.subcommands.drain import act
+from django_socket_status.operations import drainage
 from django_socket_status.operations.kept_commands import read_commands
 from django_socket_status.reporter.thread import reporter
 from django_socket_status.services import SocketStatusService
@@ -23,7 +24,8 @@ PLAIN: dict[str, Any] = {
 
 
 @pytest.fixture
-def shell() -> Shell:
+def shell(monkeypatch: pytest.MonkeyPatch) -> Shell:
+    monkeypatch.setattr(drainage, "AFTERWARDS_SECONDS", 60.0)
     return Shell(act, PLAIN)
 
 
@@ -39,9 +41,7 @@ async def test_host_is_emptied_and_the_exit_code_is_0(shell):
 
 
 async def test_exit_code_is_3_if_the_time_runs_out(shell, monkeypatch):
-    monkeypatch.setattr(
-        "django_socket_status.operations.drainage.AFTERWARDS_SECONDS", 0.2
-    )
+    monkeypatch.setattr(drainage, "AFTERWARDS_SECONDS", 0.2)
     async with two_calls(error=OSError("no")):
         assert await shell.act(all=True, wait=True) == 3
     assert shell.lines[-1] == "! The time ran out: 1 worker, 2 open connections."
