@@ -12,6 +12,7 @@ import pytest
 
 from django_socket_status.backends import get_backend
 from django_socket_status.conf import SQLITE_BACKEND
+from django_socket_status.control import orders
 from django_socket_status.control.drain_orders import DrainOrder, DrainSelector
 from django_socket_status.control.draining import Window
 from django_socket_status.control.drains import Drains
@@ -41,6 +42,8 @@ def backend(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[None]:
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait longer than a person would for what comes at once on a quiet machine."""
     monkeypatch.setattr(drainage, "AFTERWARDS_SECONDS", 60.0)
+    # Another test may have imported Daphne.
+    monkeypatch.setattr(orders, "_INSTEAD", {})
 
 
 @contextlib.asynccontextmanager

@@ -97,7 +97,7 @@ def _emptiness(facts: Facts, request: HttpRequest) -> Iterator[Note]:
 
 
 def _draining(facts: Facts) -> Iterator[Note]:
-    draining = [it for it in facts.workers if getattr(it, "is_draining", False)]
+    draining = [it for it in facts.workers if it.is_draining]
     if not draining:
         return
     text = ngettext(

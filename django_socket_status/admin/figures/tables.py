@@ -197,7 +197,7 @@ def _worker_row(page: Page, worker: WorkerRecord) -> WorkerRow:
         reported_at=worker.reported_at if worker.is_late else None,
         is_complete=worker.complete,
         # Workers of a release that cannot drain do not say it.
-        is_draining=getattr(worker, "is_draining", False),
+        is_draining=worker.is_draining,
         open=worker.total_sockets,
         lag=_waited(condition.max_loop_lag_seconds if condition else None),
         wait=_waited(condition.sync_thread_wait_seconds if condition else None),

@@ -8,6 +8,7 @@ import pytest
 
 from django_socket_status.cli.columns import UsageError
 from django_socket_status.cli.subcommands.drain import act
+from django_socket_status.control import orders
 from django_socket_status.operations import drainage
 from django_socket_status.operations.kept_commands import read_commands
 from django_socket_status.reporter.thread import reporter
@@ -26,6 +27,8 @@ PLAIN: dict[str, Any] = {
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> Shell:
     monkeypatch.setattr(drainage, "AFTERWARDS_SECONDS", 60.0)
+    # Another test may have imported Daphne.
+    monkeypatch.setattr(orders, "_INSTEAD", {})
     return Shell(act, PLAIN)
 
 
