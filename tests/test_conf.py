@@ -89,6 +89,7 @@ def test_each_key_is_read_as_it_is_given(settings):
         "RELEASE": "v7",
         "SLOW_SECONDS": 2,
         "SUMMARY_ACCESS": "staff",
+        "CLOSE_ON": ["logout"],
         "TYPES": {"ws/": "any"},
         "ENDPOINTS": {"any": "/ws/?x=<x>"},
         "CLOSED_LIMIT": 7,

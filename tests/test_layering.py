@@ -45,6 +45,7 @@ LAYERS = {
         "labels",
         "middleware",
         "services",
+        "sessions",
     },
     "what users see": {
         "admin",

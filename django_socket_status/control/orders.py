@@ -16,13 +16,17 @@ from django_socket_status.activity.stored import Command
 from django_socket_status.control.execution import Execution
 from django_socket_status.control.matching import matching
 from django_socket_status.control.openings import Openings
+from django_socket_status.control.revocation import RevocationOrder
+from django_socket_status.control.revocations import Revocations
 from django_socket_status.control.texts import (
     DisconnectOrder,
+    Executable,
     Outcome,
     StopOrder,
     order_of,
 )
 from django_socket_status.exceptions import BackendError
+from django_socket_status.registry.changes import Changes
 from django_socket_status.registry.leaving import Departure
 from django_socket_status.registry.lifecycle import Describe, LiveConnection
 from django_socket_status.registry.registry import Registry
@@ -66,11 +70,13 @@ class Orders:
         self._registry = registry
         self._clock = clock
         self.openings = Openings(clock)
+        self.revocations = Revocations(registry, self.openings, clock)
         self.reset()
 
     def reset(self) -> None:
         """Begin as another worker. What was begun is not stopped."""
         self.openings.forget()
+        self.revocations.reset()
         #: The number of the last command that was received.
         self.received = 0
         #: Every command, and what became of those that are done.
@@ -78,6 +84,11 @@ class Orders:
         self._running: dict[str, Execution] = {}
         #: Commands that another one has stopped; it may have come first.
         self._stopped: set[str] = set()
+
+    def note(self, changes: Changes, began: float) -> None:
+        """Note a drain, and when it began; close what may not open now."""
+        self.openings.note(changes.last_number, began)
+        self.revocations.meet(changes.counted)
 
     def take(
         self,
@@ -108,14 +119,14 @@ class Orders:
             if isinstance(order, StopOrder):
                 self.stop(order.command_id)
         for command, order in found:
-            if isinstance(order, DisconnectOrder):
+            if not isinstance(order, StopOrder):
                 at = asked_at - command.age_seconds
                 self.execute(command.command_id, order, at, me, describe)
 
     def execute(
         self,
         command_id: str,
-        order: DisconnectOrder,
+        order: Executable,
         at: float,
         me: Me,
         describe: Describe,
@@ -132,6 +143,8 @@ class Orders:
         if command_id in self._known:
             return
         self._remember(command_id)
+        if isinstance(order, RevocationOrder):
+            return self.revocations.take(order, at)
         departures = []
         selector = order.selector.of_worker(me.worker_id, me.release)
         if selector is not None and command_id not in self._stopped:
@@ -204,7 +217,7 @@ class Orders:
             if outcome.is_final:
                 self._known[command_id] = outcome
                 del self._running[command_id]
-        if not self._running:
+        if not self._running and not self.revocations.is_closing:
             self._registry.intake.departures.clear()
 
     def seconds_to_look(self) -> float:

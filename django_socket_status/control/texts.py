@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from django_socket_status.control.revocation import RevocationOrder
 from django_socket_status.control.selector import Selector, connection_numbers
 from django_socket_status.exceptions import BackendError
 from django_socket_status.limits import bounded_text
@@ -22,6 +23,7 @@ __all__ = [
     "MAX_COMMAND_BYTES",
     "MAX_REASON_BYTES",
     "DisconnectOrder",
+    "Executable",
     "Outcome",
     "StopOrder",
     "order_of",
@@ -53,6 +55,10 @@ class DisconnectOrder:
     dry_run: bool = False
     """Whether only to count what matches, as ``unsent``."""
     requested_by: str = ""
+
+
+#: What a worker executes once.
+Executable = DisconnectOrder | RevocationOrder
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -195,7 +201,7 @@ def order_to_text(order: DisconnectOrder | StopOrder) -> str:
     return text
 
 
-def order_of(text: str) -> DisconnectOrder | StopOrder:
+def order_of(text: str) -> Executable | StopOrder:
     """Return the order of a text.
 
     Raises:
@@ -207,6 +213,8 @@ def order_of(text: str) -> DisconnectOrder | StopOrder:
             raise damaged("a command")
         if body["do"] == "stop":
             return StopOrder(valid_text(body["command_id"]))
+        if body["do"] == "revoke":
+            return RevocationOrder.from_body(body)
         if body["do"] != "disconnect":
             raise damaged("a command")
         return DisconnectOrder(

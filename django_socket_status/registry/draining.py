@@ -135,7 +135,7 @@ class Drain:
             for connection in fresh:
                 connection.number = connection.number or next(numbers)
             if fresh:
-                self.changes.last_number = fresh[-1].number
+                self.changes.note_counted(fresh)
             self._add_accepts(fresh)
             keys = self._count(fresh)
             intake.counted.update(zip(fresh, keys, strict=True))

@@ -11,7 +11,7 @@ from django_socket_status.backends import close_if_replaced
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.conf import get_settings
 from django_socket_status.control.orders import Me, Orders
-from django_socket_status.control.texts import DisconnectOrder
+from django_socket_status.control.texts import Executable
 from django_socket_status.records import Report
 from django_socket_status.registry.registry import Registry
 from django_socket_status.reporter.activity import (
@@ -120,7 +120,7 @@ class Exchange:
         """Return whether there are results of commands that the store does not have."""
         return bool(self._results(backend))
 
-    def execute(self, command_id: str, order: DisconnectOrder, at: float) -> None:
+    def execute(self, command_id: str, order: Executable, at: float) -> None:
         """Execute a command of this process."""
         self.orders.execute(command_id, order, at, *self.identity())
 

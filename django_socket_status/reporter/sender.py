@@ -14,7 +14,7 @@ from collections.abc import Callable
 from django_socket_status.backends import get_backend
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.conf import get_settings
-from django_socket_status.control.texts import DisconnectOrder
+from django_socket_status.control.texts import Executable
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import Snapshot
 from django_socket_status.registry.registry import Changes, Registry
@@ -132,7 +132,7 @@ class Sender:
         """
         self._exchange.sample()
 
-    def execute(self, command_id: str, order: DisconnectOrder, at: float) -> None:
+    def execute(self, command_id: str, order: Executable, at: float) -> None:
         """Execute a command of this process, given ``at`` this ``time.monotonic()``."""
         with self._lock:
             self.flush()  # Counts what opened just now.
@@ -162,7 +162,7 @@ class Sender:
         count_keys = None if self._has_details else describe.count_keys
         began = time.monotonic()
         changes = self._registry.drain(describe, count_keys, describe.event_source)
-        self.orders.openings.note(changes.last_number, began)
+        self.orders.note(changes, began)
         if changes.events and events_are_wanted():
             self._events.send(this_worker().worker_id, changes.events)
         return changes
