@@ -12,7 +12,7 @@ import pytest
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
 
-from django_socket_status.control import revocations
+from django_socket_status.control import revocations, revoked
 from django_socket_status.control.revocation import (
     RevocationOrder,
     SessionEnd,
@@ -161,7 +161,7 @@ async def test_session_is_closed_whenever_its_socket_opens_until_the_order_expir
 
 async def test_hashes_are_computed_when_an_order_arrives_and_not_per_connection():
     with mock.patch.object(
-        revocations, "keyed_hashes", side_effect=keyed_hashes
+        revoked, "keyed_hashes", side_effect=keyed_hashes
     ) as computed:
         async with socket(KEY), socket(KEY), socket(OTHER, 8):
             await settled()
@@ -232,6 +232,28 @@ async def test_order_that_comes_back_from_the_store_is_not_executed_again():
         order(deactivated())
         order(deactivated(ago_seconds=0.001))
     assert close.call_count == 1
+
+
+@pytest.mark.parametrize("end", ["session", "user"])
+async def test_connections_of_known_users_are_found_without_a_scan(end):
+    async with socket(KEY) as one, socket(KEY, 8):
+        reporter.flush()
+        looked: list[Any] = []
+        ends = revoked.Ends
+        with mock.patch.object(
+            ends,
+            "reason_for",
+            autospec=True,
+            side_effect=lambda self, it: looked.append(it),
+        ):
+            order(signed_out(KEY) if end == "session" else deactivated())
+            assert [it.counted_user for it in looked] == ["7"]
+            async with socket(None, None):
+                # Whose it is cannot be seen.
+                order(signed_out(OTHER), UserEnd(user_id="9", reason="deactivation"))
+                # Once more, since it opened meanwhile.
+                assert len(looked) == 5
+        assert not closes(one)
 
 
 async def test_session_that_raises_stays_and_disturbs_no_other():

@@ -51,6 +51,7 @@ COVERED_BY: dict[str, str] = {
     "control.matching": "operations/test_disconnect.py",
     "control.orders": "operations/test_disconnect.py",
     "control.results": "operations/test_disconnect.py",
+    "control.revoked": "control/test_revocations.py",
     "endpoints.found": "endpoints/test_discovery.py",
     "endpoints.loaded": "endpoints/test_catalog.py",
     "endpoints.resolver": "reporter/test_describe.py",
