@@ -12,6 +12,7 @@ from django_socket_status.validation import damaged, valid_seconds, valid_text
 __all__ = [
     "CLOSE_CODE",
     "MAX_HASHES",
+    "REQUESTED_BY",
     "RevocationOrder",
     "SessionEnd",
     "UserEnd",
@@ -20,6 +21,7 @@ __all__ = [
 
 #: What clients get, with the event as the reason: see ``CLOSE_ON``.
 CLOSE_CODE = 4401
+REQUESTED_BY = "CLOSE_ON"
 #: The most hashes of each kind that one end may have: then its text is below 4 KiB.
 MAX_HASHES = 40
 #: The most characters of an order: somewhat less than a command may have.
@@ -80,6 +82,14 @@ class RevocationOrder:
     users: Sequence[UserEnd] = ()
     seconds: float = 0.0
     """For how long it concerns what opens."""
+
+    @property
+    def selector(self) -> dict[str, Any]:
+        """Return what is closed, for people: how many sessions, and which users."""
+        return {
+            "sessions": len(self.sessions),
+            "user_ids": [it.user_id for it in self.users],
+        }
 
     def to_text(self) -> str:
         """Return the order as JSON."""

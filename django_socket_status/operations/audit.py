@@ -17,7 +17,11 @@ from django_socket_status.concurrency.daemon_executor import (
 )
 from django_socket_status.concurrency.forks import after_fork
 from django_socket_status.control.results import DisconnectResult
-from django_socket_status.control.revocation import CLOSE_CODE, RevocationOrder
+from django_socket_status.control.revocation import (
+    CLOSE_CODE,
+    REQUESTED_BY,
+    RevocationOrder,
+)
 from django_socket_status.control.texts import DisconnectOrder
 from django_socket_status.signals import disconnect_finished, disconnect_requested
 
@@ -81,18 +85,16 @@ def revoked(command_id: str, order: RevocationOrder) -> None:
     """Tell that connections are closed by ``CLOSE_ON``; in the calling thread."""
     facts: dict[str, Any] = {
         "command_id": command_id,
-        "selector": {
-            "sessions": len(order.sessions),
-            "user_ids": [it.user_id for it in order.users],
-        },
+        "selector": order.selector,
         "code": CLOSE_CODE,
         "reason": "",
         "dry_run": False,
-        "requested_by": "CLOSE_ON",
+        "requested_by": REQUESTED_BY,
     }
     logger.info(
-        "disconnect %s requested by CLOSE_ON: %s, code %s",
+        "disconnect %s requested by %s: %s, code %s",
         command_id,
+        REQUESTED_BY,
         _words(facts["selector"]),
         CLOSE_CODE,
         extra=facts,

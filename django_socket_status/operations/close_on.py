@@ -186,13 +186,20 @@ def _deactivated(user_id: str) -> UserEnd:
 
 
 def _password_changed(user: Any, user_id: str) -> UserEnd:
-    current = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     return UserEnd(
         user_id=user_id,
         reason="password_change",
-        current=tuple(hashed for it in current for hashed in keyed_hashes(it)),
+        current=tuple(it for found in _auth_hashes(user) for it in keyed_hashes(found)),
         keep=take_kept(user_id),
     )
+
+
+def _auth_hashes(user: Any) -> Iterator[str]:
+    """Yield what sessions have of the new password, if the user's class says that."""
+    if hasattr(user, "get_session_auth_hash"):
+        yield user.get_session_auth_hash()
+    if hasattr(user, "get_session_auth_fallback_hash"):
+        yield from user.get_session_auth_fallback_hash()
 
 
 @_guarded

@@ -372,6 +372,19 @@ def test_property_says_whether_a_user_is_active(state, active):
     assert close_on._is_active(Status(state)) is active
 
 
+def test_user_without_a_hash_of_the_password_may_have_another_one(ends):
+    class Guest:
+        pk = 7
+        _password = PASSWORD
+        is_active = True
+        _meta = Status._meta
+
+    post_save.send(
+        sender=User, instance=Guest(), created=False, using=None, update_fields=None
+    )
+    assert ends == [UserEnd(user_id="7", reason="password_change")]
+
+
 @pytest.mark.parametrize("fault", ["session", "queue"])
 def test_fault_of_ours_reaches_no_view(
     settings, ends, monkeypatch, caplog, fault: str
