@@ -30,6 +30,7 @@ NAMES = {
     "million": "a million connections in Redis, and how it grows",
     "summary": "the read, by number of open sockets, and the view",
     "pages": "page 1,000 of a list of connections against page 1",
+    "select": "selecting the connections of one user among 100,000",
     "command_line": "what manage.py socket_status adds to an empty command",
     "alternatives": "what people build: a database row, a counter in the cache",
     "live": "live push under a real server, and how soon a change is told",
