@@ -86,21 +86,24 @@ class RevocationOrder:
     @property
     def selector(self) -> dict[str, Any]:
         """Return what is closed, for people: how many sessions, and which users."""
-        return {
+        found = {
             "sessions": len(self.sessions),
             "user_ids": [it.user_id for it in self.users],
         }
+        return {name: value for name, value in found.items() if value}
 
-    def to_text(self) -> str:
-        """Return the order as JSON."""
-        body = {
-            "v": _VERSION,
+    def as_dict(self) -> dict[str, Any]:
+        """Return the order as JSON has it."""
+        return {
             "do": "revoke",
             "seconds": self.seconds,
             "sessions": [it.as_json() for it in self.sessions],
             "users": [it.as_json() for it in self.users],
         }
-        return _to_json(body)
+
+    def to_text(self) -> str:
+        """Return the text of the order."""
+        return _to_json({"v": _VERSION, **self.as_dict()})
 
     @classmethod
     def from_body(cls, body: Mapping[str, Any]) -> RevocationOrder:
