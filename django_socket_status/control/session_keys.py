@@ -1,8 +1,8 @@
 """The session of a connection, as a keyed hash: no session key is stored or sent.
 
-A session key is as good as a password. So commands carry an HMAC of it under the
-project's ``SECRET_KEY``, and a worker computes the same for its connections when a
-command arrives. Nothing here runs a query or loads a session.
+A session key signs a client in, as a password does. So commands carry an HMAC of the
+key under the project's ``SECRET_KEY``, and a worker computes the same for its
+connections when a command arrives. Nothing here runs a query or loads a session.
 """
 
 from __future__ import annotations
