@@ -31,6 +31,7 @@ NAMES = {
     "summary": "the read, by number of open sockets, and the view",
     "pages": "page 1,000 of a list of connections against page 1",
     "admin_page": "the admin page: overview, updates, lists, ten open pages",
+    "select": "selecting the connections of one user among 100,000",
     "command_line": "what manage.py socket_status adds to an empty command",
     "alternatives": "what people build: a database row, a counter in the cache",
     "drain": "how evenly a drain closes the sockets of a worker",

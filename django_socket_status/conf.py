@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core.signals import setting_changed
 
-__all__ = ["Range", "Settings", "get_settings"]
+__all__ = ["Range", "Settings", "get_settings", "read_settings"]
 
 SETTING = "SOCKET_STATUS"
 
@@ -26,6 +26,8 @@ SQLITE_BACKEND = "django_socket_status.backends.sqlite.SqliteBackend"
 PUBLIC, AUTHENTICATED, STAFF = "public", "authenticated", "staff"
 #: The ``METRICS_ACCESS`` that admits requests with ``METRICS_TOKEN``.
 TOKEN = "token"  # noqa: S105 - the name of a rule
+#: What ``CLOSE_ON`` may hold.
+CLOSE_ON_EVENTS = ("logout", "password_change", "deactivation")
 #: The ``SUMMARY_ACCESS`` that denies everyone, if the project's value is wrong.
 DENY_ALL = ""
 
@@ -95,6 +97,9 @@ class Settings:
     metrics_token: str = dataclasses.field(default="", repr=False)
     #: Whether Django's admin shows the page "WebSocket connections".
     admin: bool = True
+    #: What closes the connections of a session or a user: any of ``"logout"``,
+    #: ``"password_change"`` and ``"deactivation"``.
+    close_on: Sequence[str] = dataclasses.field(default_factory=list)
     #: Types of consumers or routes, by dotted path of the class or by route pattern.
     types: Mapping[str, str] = dataclasses.field(default_factory=dict)
     #: What ``ws_endpoints`` shows for a type, when the route does not say it all.
@@ -120,6 +125,11 @@ def get_settings() -> Settings:
     The same object until a setting changes. Unknown keys and unusable values are left
     to the system checks.
     """
+    return read_settings()
+
+
+def read_settings() -> Settings:
+    """Return the settings in force, as another object each time."""
     given = getattr(settings, SETTING, {})
     if not isinstance(given, Mapping):
         return dataclasses.replace(DEFAULTS, summary_access=DENY_ALL)
@@ -144,6 +154,10 @@ def has_type(field: dataclasses.Field[Any], value: object) -> bool:
         return isinstance(value, int) and not isinstance(value, bool)
     if isinstance(default, Mapping):
         return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+    if isinstance(default, list):
+        return isinstance(value, list | tuple) and all(
+            isinstance(it, str) for it in value
+        )
     return isinstance(value, type(default))
 
 

@@ -93,6 +93,7 @@ def test_each_key_is_read_as_it_is_given(settings):
         "METRICS_ACCESS": "token",
         "METRICS_TOKEN": "secret",
         "ADMIN": False,
+        "CLOSE_ON": ["logout"],
         "TYPES": {"ws/": "any"},
         "ENDPOINTS": {"any": "/ws/?x=<x>"},
         "CLOSED_LIMIT": 7,

@@ -46,6 +46,7 @@ LAYERS = {
         "labels",
         "middleware",
         "services",
+        "sessions",
     },
     "what users see": {
         "admin",

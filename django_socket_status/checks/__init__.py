@@ -10,6 +10,7 @@ from __future__ import annotations
 from django_socket_status.checks.access import check_access
 from django_socket_status.checks.application import check_application
 from django_socket_status.checks.backend import check_backend
+from django_socket_status.checks.close_on import check_close_on
 from django_socket_status.checks.consumers import check_consumers
 from django_socket_status.checks.deployment import check_deployment
 from django_socket_status.checks.metrics import check_metrics
@@ -22,6 +23,7 @@ __all__ = [
     "check_access",
     "check_application",
     "check_backend",
+    "check_close_on",
     "check_consumers",
     "check_deployment",
     "check_metrics",
@@ -36,6 +38,7 @@ CHECKS = (
     check_backend,
     check_access,
     check_metrics,
+    check_close_on,
     check_application,
     check_consumers,
 )

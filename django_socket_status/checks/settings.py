@@ -188,6 +188,8 @@ def _wanted(key: str) -> str:
         return "a whole number"
     if isinstance(default, Mapping):
         return "a dictionary whose keys are text"
+    if isinstance(default, list):
+        return "a list of text"
     return "text"
 
 

@@ -54,8 +54,11 @@ class Openings:
         """Note a drain that gave numbers up to this one, and when it began."""
         drains = self._drains
         if last_number and (not drains or drains[-1].last_number < last_number):
+            # In this order: a pause in between lets connections seem younger, which
+            # spares them.
+            wall = self._wall_clock()
             now = self._clock()
-            drains.append(_Drain(last_number, began, now, self._wall_clock() - now))
+            drains.append(_Drain(last_number, began, now, wall - now))
 
     def were_open(self, at: float) -> Callable[[int, float], bool]:
         """Return what tells whether a connection was open at an instant.

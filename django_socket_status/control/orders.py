@@ -23,6 +23,8 @@ from django_socket_status.control.drains import Drains
 from django_socket_status.control.execution import Execution
 from django_socket_status.control.matching import matching
 from django_socket_status.control.openings import Openings
+from django_socket_status.control.revocation import RevocationOrder
+from django_socket_status.control.revocations import Revocations
 from django_socket_status.control.texts import (
     DisconnectOrder,
     Executable,
@@ -31,6 +33,7 @@ from django_socket_status.control.texts import (
     order_of,
 )
 from django_socket_status.exceptions import BackendError
+from django_socket_status.registry.changes import Changes
 from django_socket_status.registry.leaving import Departure
 from django_socket_status.registry.lifecycle import Describe, LiveConnection
 from django_socket_status.registry.registry import Registry
@@ -80,12 +83,14 @@ class Orders:
         self._clock = clock
         self.openings = Openings(clock)
         self.drains = Drains(registry.intake, clock)
+        self.revocations = Revocations(registry, self.openings, clock)
         self.reset()
 
     def reset(self) -> None:
         """Begin as another worker. What was begun is not stopped."""
         self.openings.forget()
         self.drains.reset()
+        self.revocations.reset()
         #: The number of the last command that was received.
         self.received = 0
         #: Every command, and what became of those that are done.
@@ -94,14 +99,15 @@ class Orders:
         #: Commands that another one has stopped; it may have come first.
         self._stopped: set[str] = set()
 
-    def note_openings(self, last_number: int, began: float) -> None:
-        """Note a registry's drain that gave numbers up to this one, and when it began.
+    def note(self, changes: Changes, began: float) -> None:
+        """Note a registry's drain, and when it began.
 
-        What opened meets the drain of this worker, if one runs.
+        What opened meets the drain of this worker, if one runs, and what may not open.
         """
-        self.openings.note(last_number, began)
-        if last_number:
+        self.openings.note(changes.last_number, began)
+        if changes.last_number:
             self.drains.welcome()
+        self.revocations.meet(changes.counted)
 
     def take(
         self,
@@ -156,6 +162,8 @@ class Orders:
         if command_id in self._known:
             return
         self._remember(command_id)
+        if isinstance(order, RevocationOrder):
+            return self.revocations.take(order, at)
         if isinstance(order, UndrainOrder):
             if me.is_meant(order.selector):
                 self.drains.stop(order.requested_by)
@@ -253,7 +261,7 @@ class Orders:
             if outcome.is_final:
                 self._known[command_id] = outcome
                 del self._running[command_id]
-        if not self._running:
+        if not self._running and not self.revocations.is_closing:
             self._registry.intake.departures.clear()
 
     def seconds_to_look(self) -> float:

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from django_socket_status.control.closes import MAX_REASON_BYTES, valid_close
 from django_socket_status.control.drain_orders import DrainOrder, UndrainOrder
+from django_socket_status.control.revocation import RevocationOrder
 from django_socket_status.control.selector import Selector, connection_numbers
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import ConnectionQuery
@@ -58,9 +59,9 @@ class StopOrder:
     command_id: str
 
 
-#: What a worker executes once, and what else there is.
-Executable: TypeAlias = DisconnectOrder | DrainOrder | UndrainOrder
-Order: TypeAlias = Executable | StopOrder
+#: What :func:`order_to_text` writes, and what a worker executes once.
+Order: TypeAlias = DisconnectOrder | DrainOrder | UndrainOrder | StopOrder
+Executable: TypeAlias = DisconnectOrder | DrainOrder | UndrainOrder | RevocationOrder
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +156,7 @@ def order_to_text(order: Order) -> str:
     return text
 
 
-def order_of(text: str) -> Order:
+def order_of(text: str) -> Executable | StopOrder:
     """Return the order of a text.
 
     Raises:
@@ -171,6 +172,8 @@ def order_of(text: str) -> Order:
             return DrainOrder.from_dict(body)
         if body["do"] == "undrain":
             return UndrainOrder.from_dict(body)
+        if body["do"] == "revoke":
+            return RevocationOrder.from_body(body)
         if body["do"] != "disconnect":
             raise damaged("a command")
         return DisconnectOrder(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from django.db import close_old_connections
 
@@ -16,6 +17,11 @@ from django_socket_status.concurrency.daemon_executor import (
 )
 from django_socket_status.concurrency.forks import after_fork
 from django_socket_status.control.results import DisconnectResult
+from django_socket_status.control.revocation import (
+    CLOSE_CODE,
+    REQUESTED_BY,
+    RevocationOrder,
+)
 from django_socket_status.control.texts import DisconnectOrder
 from django_socket_status.signals import disconnect_finished, disconnect_requested
 
@@ -26,6 +32,7 @@ __all__ = [
     "off_the_loop",
     "requested",
     "reset",
+    "revoked",
 ]
 
 logger = logging.getLogger("django_socket_status.control")
@@ -80,6 +87,31 @@ def finished(order: DisconnectOrder, result: DisconnectResult) -> None:
         extra={**facts, "complete": result.complete},
     )
     disconnect_finished.send_robust(sender=DisconnectOrder, result=result, **facts)
+
+
+def revoked(command_id: str, order: RevocationOrder) -> None:
+    """Tell that connections are closed by ``CLOSE_ON``; in the calling thread."""
+    facts: dict[str, Any] = {
+        "command_id": command_id,
+        "selector": order.selector,
+        "code": CLOSE_CODE,
+        "reason": "",
+        "dry_run": False,
+        "requested_by": REQUESTED_BY,
+    }
+    logger.info(
+        "disconnect %s requested by %s: %s, code %s",
+        command_id,
+        REQUESTED_BY,
+        _words(facts["selector"]),
+        CLOSE_CODE,
+        extra=facts,
+    )
+    try:
+        disconnect_requested.send_robust(sender=RevocationOrder, **facts)
+    finally:
+        # A receiver may have used the database.
+        close_old_connections()
 
 
 async def arequested(command_id: str, order: DisconnectOrder) -> None:

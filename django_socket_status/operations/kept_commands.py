@@ -6,16 +6,21 @@ import dataclasses
 import datetime
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from django_socket_status.activity.stored import CommandState
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.control.drain_orders import DrainOrder, UndrainOrder
 from django_socket_status.control.drain_results import DrainResult
 from django_socket_status.control.results import DisconnectResult
+from django_socket_status.control.revocation import (
+    CLOSE_CODE,
+    REQUESTED_BY,
+    RevocationOrder,
+)
 from django_socket_status.control.texts import (
     DisconnectOrder,
-    Order,
+    Executable,
     StopOrder,
     order_of,
 )
@@ -33,6 +38,8 @@ __all__ = ["CommandRecord", "CommandStatus", "read_commands"]
 #: another command has stopped it; it is of another version of this package.
 CommandStatus = Literal["running", "done", "unanswered", "stopped", "unknown"]
 
+Kept: TypeAlias = Executable | StopOrder
+
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class CommandRecord:
@@ -41,7 +48,8 @@ class CommandRecord:
     command_id: str
     """For :meth:`get_command` and :meth:`stop_command`."""
     kind: str
-    """``"disconnect"``, ``"drain"``, ``"undrain"`` or ``"stop"``; empty if unknown."""
+    """``"disconnect"``, ``"drain"``, ``"undrain"``, ``"stop"``, or ``"revoke"`` of
+    ``CLOSE_ON``; empty if unknown."""
     state: CommandStatus
     """How far it has come."""
     given_at: datetime.datetime
@@ -53,7 +61,7 @@ class CommandRecord:
     how: Mapping[str, Any]
     """How to do it: ``code``, ``reason``, and so on."""
     result: DisconnectResult | DrainResult | None
-    """What became of the connections by now; ``None`` of a stop."""
+    """What became of the connections by now; ``None`` where workers do not say."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON has them."""
@@ -91,7 +99,7 @@ def _records(backend: BaseBackend) -> Sequence[CommandRecord]:
     return found[::-1]
 
 
-def _order_of(state: CommandState) -> Order | None:
+def _order_of(state: CommandState) -> Kept | None:
     try:
         return order_of(state.command.text)
     except BackendError:
@@ -100,7 +108,7 @@ def _order_of(state: CommandState) -> Order | None:
 
 def _record(
     state: CommandState,
-    order: Order | None,
+    order: Kept | None,
     workers: Sequence[WorkerStatus],
     stopped: set[str],
 ) -> CommandRecord:
@@ -116,7 +124,7 @@ def _record(
     )
 
 
-def _facts(order: Order | None) -> dict[str, Any]:
+def _facts(order: Kept | None) -> dict[str, Any]:
     if isinstance(order, StopOrder):
         selector = {"command_id": order.command_id}
         return {"kind": "stop", "requested_by": "", "selector": selector, "how": {}}
@@ -129,6 +137,13 @@ def _facts(order: Order | None) -> dict[str, Any]:
             "requested_by": how.pop("requested_by"),
             "selector": how.pop("selector"),
             "how": how,
+        }
+    if isinstance(order, RevocationOrder):
+        return {
+            "kind": "revoke",
+            "requested_by": REQUESTED_BY,
+            "selector": order.selector,
+            "how": {"code": CLOSE_CODE},
         }
     return {
         "kind": "disconnect",
@@ -145,12 +160,12 @@ def _facts(order: Order | None) -> dict[str, Any]:
 
 def _status(
     state: CommandState,
-    order: Order | None,
+    order: Kept | None,
     workers: Sequence[WorkerStatus],
 ) -> CommandStatus:
     if order is None:
         return "unknown"
-    if isinstance(order, StopOrder | UndrainOrder):
+    if isinstance(order, StopOrder | UndrainOrder | RevocationOrder):
         # Workers do not answer it.
         return "done"
     outcomes = outcomes_in(state.results)

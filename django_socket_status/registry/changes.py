@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 from django_socket_status.records import OpenedConnection
-from django_socket_status.registry.lifecycle import Event
+from django_socket_status.registry.lifecycle import Event, LiveConnection
 
 __all__ = ["Changes"]
 
@@ -23,8 +24,14 @@ class Changes:
     wanted while it happened."""
     last_number: int = 0
     """The last number that the drain gave to an open connection; 0 for none."""
+    counted: Sequence[LiveConnection] = ()
+    """Those that the drain has counted for the first time."""
     recounted: bool = False
     """Whether a count may have changed. Without details, nothing else says so."""
+
+    def note_counted(self, fresh: Sequence[LiveConnection]) -> None:
+        """Note connections that were counted for the first time, at least one."""
+        self.counted, self.last_number = fresh, fresh[-1].number
 
     def __bool__(self) -> bool:
         return self.recounted

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from django_socket_status.limits import MAX_TYPES
+from django_socket_status.registry.user_index import UserIndex
 
 __all__ = ["CountKey", "Counts", "TypeKeys"]
 
@@ -50,12 +51,12 @@ class Counts:
     def __init__(self, total_type: Callable[[str], str]) -> None:
         self._total_type = total_type
         self.by_type: dict[str, int] = {}
-        self.by_user: dict[str, int] = {}
+        self.by_user = UserIndex()
+        #: Whether the users of some connections are not known.
+        self.has_unknown_users = False
         #: By the type under which they opened: see :attr:`CountKey.opened_as`.
         self.opened_as: collections.Counter[str] = collections.Counter()
         self.anonymous = 0
-        #: What each user that changed since the last report had before.
-        self._before: dict[str, int] = {}
         #: The keys of the types that are counted or about to be.
         self._keys: dict[str, TypeKeys] = {}
 
@@ -85,8 +86,9 @@ class Counts:
             if name not in counts and len(counts) >= MAX_TYPES:
                 has_others, name = True, OTHER_TYPE
             counts[name] = counts.get(name, 0) + more
-            if key.signed_in is False:
-                self.anonymous += more
+            if key.signed_in is not None:
+                self.has_unknown_users = True
+                self.anonymous += 0 if key.signed_in else more
         if has_others:
             keys = [it if it.type in counts else self._other(it) for it in keys]
             for name in self._keys.keys() - counts.keys():
@@ -130,39 +132,21 @@ class Counts:
             if key.signed_in is False:
                 self.anonymous -= less
 
-    def add_users(self, users: Iterable[str | None]) -> None:
+    def add_users(
+        self, users: Iterable[str | None], connections: Iterable[object]
+    ) -> None:
         """Count the users of connections whose key is ``by_user``."""
-        for user, more in collections.Counter(users).items():
-            if user is None:
-                self.anonymous += more
-            else:
-                count = self.by_user.get(user, 0)
-                self._before.setdefault(user, count)
-                self.by_user[user] = count + more
+        self.anonymous += self.by_user.add(users, connections)
 
-    def take_users(self, users: Iterable[str | None]) -> None:
-        """Uncount users that :meth:`add_users` counted."""
-        for user, less in collections.Counter(users).items():
-            if user is None:
-                self.anonymous -= less
-            else:
-                count = self.by_user[user]
-                self._before.setdefault(user, count)
-                if count > less:
-                    self.by_user[user] = count - less
-                else:
-                    del self.by_user[user]
+    def take_users(self, ends: Iterable[tuple[str | None, int]]) -> None:
+        """Uncount what :meth:`add_users` counted, by user and number."""
+        self.anonymous -= self.by_user.take(ends)
 
     def changed_users(self) -> tuple[list[str], list[str]]:
         """Return the users that came and that left since the last call."""
-        before, self._before = self._before, {}
-        now = self.by_user
-        joined = [it for it, count in before.items() if not count and it in now]
-        left = [it for it, count in before.items() if count and it not in now]
-        return joined, left
+        return self.by_user.changed()
 
     def shrink(self) -> None:
         """Give back memory if nothing is counted any more."""
         if not self.by_type:
-            # Removing entries does not make a dictionary smaller.
-            self.by_user = {}
+            self.by_user.shrink()

@@ -135,7 +135,7 @@ class Drain:
             for connection in fresh:
                 connection.number = connection.number or next(numbers)
             if fresh:
-                self.changes.last_number = fresh[-1].number
+                self.changes.note_counted(fresh)
             self._add_accepts(fresh)
             keys = self._count(fresh)
             intake.counted.update(zip(fresh, keys, strict=True))
@@ -186,7 +186,7 @@ class Drain:
             self.changes.recounted = True
             self._counts.take([it.key for it in counted if it.key])
             self._counts.take_users(
-                user_of(it.counted_user)
+                (user_of(it.counted_user), it.number)
                 for it in counted
                 if it.key and it.key.signed_in is None
             )
@@ -251,7 +251,7 @@ class Drain:
         kinds = [it.type for it in records]
         key_of = {kind: counts.keys_of(kind).by_user for kind in set(kinds)}
         keys = counts.add([key_of[it] for it in kinds])
-        counts.add_users([it.user_id for it in records])
+        counts.add_users([it.user_id for it in records], connections)
         for connection, key, record in zip(connections, keys, records, strict=True):
             connection.counted_user = record.user_id
             # Above the limit of types it is counted, and so reported, as "other".
@@ -269,7 +269,7 @@ class Drain:
         self.changes.recounted = True
         self._counts.take(counted.values())
         self._counts.take_users(
-            user_of(it.counted_user)
+            (user_of(it.counted_user), it.number)
             for it, key in counted.items()
             if key.signed_in is None
         )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from django_socket_status.activity.totals import Totals
 from django_socket_status.records import OpenedConnection
@@ -80,7 +80,7 @@ class Registry:
         return self._counts.by_type
 
     @property
-    def users(self) -> dict[str, int]:
+    def users(self) -> Mapping[str, int]:
         """Return the number of counted connections by user. With details only."""
         return self._counts.by_user
 
@@ -88,6 +88,14 @@ class Registry:
     def anonymous(self) -> int:
         """Return the number of counted connections without a user."""
         return self._counts.anonymous
+
+    def connections_of(self, user_id: str) -> Sequence[LiveConnection] | None:
+        """Return the connections of a user, of which some may have ended. O(1).
+
+        ``None`` if only a scan finds them: the user has many, or users are not known.
+        """
+        counts = self._counts
+        return None if counts.has_unknown_users else counts.by_user.find(user_id)
 
     def totals(self) -> Totals:
         """Return what happened since the process began. O(types)."""

@@ -162,7 +162,7 @@ class Sender:
         count_keys = None if self._has_details else describe.count_keys
         began = monotonic()
         changes = self._registry.drain(describe, count_keys, describe.event_source)
-        self.orders.note_openings(changes.last_number, began)
+        self.orders.note(changes, began)
         if changes.events and events_are_wanted():
             self._events.send(this_worker().worker_id, changes.events)
         return changes

@@ -18,6 +18,7 @@ from django_socket_status.conf import SETTING
 from django_socket_status.endpoints import loaded as endpoints
 from django_socket_status.live import authorization as listening
 from django_socket_status.operations import audit
+from django_socket_status.operations.revoking import revoker
 from django_socket_status.registry.registry import registry
 from django_socket_status.reporter.thread import reporter
 from django_socket_status.status.reader import status_reader
@@ -151,6 +152,7 @@ def reset_socket_status() -> None:
     status_reader.reset()
     listening.reset()
     audit.reset()
+    revoker.reset()
     for thread in threads:
         thread.join(max(0.0, due - monotonic()))
     # Again, since the threads may have started a reporter until they ended.

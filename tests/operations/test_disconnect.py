@@ -15,6 +15,7 @@ from django_socket_status.activity.stored import Command, Kept
 from django_socket_status.backends import get_backend
 from django_socket_status.backends.memory import MemoryBackend
 from django_socket_status.conf import SQLITE_BACKEND
+from django_socket_status.control import matching
 from django_socket_status.exceptions import (
     BackendError,
     NotKeptError,
@@ -31,6 +32,7 @@ from tests.support.asgi_driver import (
     accepted,
     disconnect,
     own_threads,
+    scope_of,
     text,
     turns,
     until,
@@ -111,6 +113,24 @@ async def test_connections_are_chosen_by_id_or_worker(chosen):
         assert (len(closes(ours)), len(closes(others))) == expected
         assert result.matched == result.closed == sum(expected)
         assert (await adisconnect(worker="another")).matched == 0
+
+
+async def test_connections_of_a_user_are_found_without_a_scan(monkeypatch):
+    def scan(registry: Any) -> Any:
+        raise AssertionError("There are 100,000 others.")
+
+    monkeypatch.setattr(matching, "_in_pieces", scan)
+    ours, others = ClosingServer(), ClosingServer()
+    scopes = [scope_of(user=7), scope_of(user=8)]
+    async with (
+        accepted(tracked(echo), ours, scopes[0]),
+        accepted(tracked(echo), others, scopes[1]),
+    ):
+        assert (await adisconnect(user=7, type="chat")).matched == 0
+        result = await adisconnect(user=7, type="call")
+        assert (result.matched, result.closed) == (1, 1)
+        assert (len(closes(ours)), len(closes(others))) == (1, 0)
+        assert (await adisconnect(user=9)).matched == 0
 
 
 async def test_dry_run_counts_and_closes_nothing():

@@ -21,16 +21,32 @@ def by_user(counts: Counts, *types: str) -> list[CountKey]:
     return [counts.keys_of(it).by_user for it in types]
 
 
+class Numbered:
+    """A connection, as far as counts look at it."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+def add_users(counts: Counts, *users: str | None) -> None:
+    """Count connections that are numbered by their users."""
+    counts.add_users(users, [Numbered(int(user or 0)) for user in users])
+
+
+def take_users(counts: Counts, *users: str | None) -> None:
+    counts.take_users([(user, int(user or 0)) for user in users])
+
+
 def test_types_and_users_are_counted():
     counts = Counts(str)
     keys = by_user(counts, "call", "call", "chat")
     assert counts.add(keys) == keys
-    counts.add_users(["1", None, "1"])
+    add_users(counts, "1", None, "1")
     assert counts.by_type == {"call": 2, "chat": 1}
     assert counts.by_user == {"1": 2}
     assert counts.anonymous == 1
     counts.take(keys[:2])
-    counts.take_users(["1", None])
+    take_users(counts, "1", None)
     assert counts.by_type == {"chat": 1}
     assert counts.by_user == {"1": 1}
     assert counts.anonymous == 0
@@ -68,14 +84,14 @@ def test_nothing_is_taken_that_was_counted_elsewhere():
 
 def test_only_who_came_or_left_for_good_has_changed():
     counts = Counts(str)
-    counts.add_users(["1", "2", "2"])
+    add_users(counts, "1", "2", "2")
     assert counts.changed_users() == (["1", "2"], [])
-    counts.take_users(["1", "2"])
-    counts.add_users(["3", "1"])
+    take_users(counts, "1", "2")
+    add_users(counts, "3", "1")
     assert counts.changed_users() == (["3"], [])
-    counts.take_users(["2", "3"])
-    counts.add_users(["4"])
-    counts.take_users(["4"])
+    take_users(counts, "2", "3")
+    add_users(counts, "4")
+    take_users(counts, "4")
     assert counts.changed_users() == ([], ["2", "3"])
     assert counts.changed_users() == ([], [])
 
@@ -126,7 +142,7 @@ def test_counts_are_those_of_what_is_there(connections, data):
         some = [connections.pop() for _ in range(min(len(connections), 4))]
         keys, users = counted(some)
         counts.add(keys)
-        counts.add_users(users)
+        add_users(counts, *users)
         there += some
         gone = [
             there.pop()
@@ -136,7 +152,7 @@ def test_counts_are_those_of_what_is_there(connections, data):
         ]
         keys, users = counted(gone)
         counts.take(keys)
-        counts.take_users(users)
+        take_users(counts, *users)
         assert counts.by_type == Counter(kind for kind, _ in there)
         users = [user for _, user in there]
         assert counts.by_user == Counter(it for it in users if isinstance(it, str))

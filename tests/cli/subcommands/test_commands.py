@@ -8,6 +8,7 @@ import pytest
 from django_socket_status.activity.stored import Command
 from django_socket_status.backends import get_backend
 from django_socket_status.cli.subcommands.commands import DEFAULT, NOTHING, read
+from django_socket_status.control.revocation import RevocationOrder, UserEnd
 from django_socket_status.control.texts import StopOrder, order_to_text
 from django_socket_status.operations.kept_commands import read_commands
 from django_socket_status.services import SocketStatusService
@@ -65,6 +66,17 @@ def test_command_of_another_version_is_unknown(one_call, text, kind):
     (record,) = read_commands()
     assert (record.kind, record.state) == (kind, "done" if kind else "unknown")
     assert record.result is None
+
+
+def test_what_close_on_closed_is_listed(one_call):
+    ends = [UserEnd(user_id="7", reason="deactivation")]
+    text = RevocationOrder(users=ends, seconds=60.0).to_text()
+    get_backend().give_command(Command("y", text, 10.0))
+    (record,) = read_commands()
+    assert (record.kind, record.state, record.result) == ("revoke", "done", None)
+    assert record.selector == {"user_ids": ["7"]}
+    (row,) = read({"columns": "kind,requested_by,code"}).tables[0].rows
+    assert row.cells == ("revoke", "CLOSE_ON", "4401")
 
 
 def test_columns_and_order_are_chosen(one_call):

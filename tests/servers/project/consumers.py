@@ -51,6 +51,8 @@ class AsyncRoomConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
                 raise ToldToRaiseError
             case b"slow":
                 await asyncio.sleep(SLOW_SECONDS)
+            case b"hold":
+                await hold_handshake()
         await self.accept()
 
     async def receive(self, text_data: str = "", bytes_data: bytes = b"") -> None:
@@ -134,6 +136,14 @@ async def wait_for_the_end(receive: Any) -> None:
     """Let a handshake wait until its client is gone; leave a file that it began."""
     Path(os.environ["TMPDIR"], "handshake").touch()  # noqa: ASYNC240 - for a test
     await receive()
+
+
+async def hold_handshake() -> None:
+    """Let a handshake wait until a test lets it go on; leave a file that it began."""
+    directory = Path(os.environ["TMPDIR"])
+    (directory / "handshake").touch()
+    while not (directory / "accept").exists():  # noqa: ASYNC110 - a test makes it
+        await asyncio.sleep(0.01)
 
 
 async def deny(send: Any, *, has_extension: bool) -> None:

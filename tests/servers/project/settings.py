@@ -29,6 +29,15 @@ SOCKET_STATUS = json.loads(os.environ.get("PROJECT_SOCKET_STATUS", "{}"))
 if engine := os.environ.get("PROJECT_SESSION_ENGINE"):
     SESSION_ENGINE = engine
 
+if database := os.environ.get("PROJECT_DATABASE"):
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": database,
+            "ATOMIC_REQUESTS": True,
+        },
+    }
+
 for module in filter(None, os.environ.get("PROJECT_IMPORTS", "").split(",")):
     import_module(module)
 

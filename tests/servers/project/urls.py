@@ -8,6 +8,7 @@ from tests.servers.project.views import hold_loop, page
 
 urlpatterns = [
     path("socket-status/", include("django_socket_status.urls")),
+    path("accounts/", include("tests.servers.project.accounts")),
     path("loop/", hold_loop),
     path("page/", page),
 ]

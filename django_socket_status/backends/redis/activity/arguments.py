@@ -113,7 +113,9 @@ def read_answer(reply: int | Sequence[Any]) -> ReportAnswer:
         except BackendError:
             # The report was taken. No worker gets a damaged command.
             continue
-        age_seconds = max(0.0, now / 1000 - state.given_at)
+        # Both are whole milliseconds, so it may be older by one. What opened in between
+        # did not open before the command.
+        age_seconds = max(0.0, now / 1000 - state.given_at) + 0.001
         found.append(state.command._replace(age_seconds=age_seconds))
     return ReportAnswer(
         is_taken=True,

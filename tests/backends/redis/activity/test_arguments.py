@@ -64,7 +64,8 @@ def test_answer_with_activity():
     packed = pack(["text", 60.0])
     commands = [b"1000:61000:2:id" + packed, b"1000", b"damaged", b"1001"]
     answer = read_answer([1_000, 0, 0, 1, commands])
-    command = Command("id", "text", 60.0, 1000)
+    # It may have been given at the beginning of that millisecond.
+    command = Command("id", "text", 60.0, 1000, age_seconds=0.001)
     # A damaged command is left out, and the report was taken all the same.
     assert answer == ReportAnswer(
         is_taken=True, folded=0, samples=True, commands=(command,)
