@@ -14,6 +14,7 @@ from typing import Any, ClassVar, cast
 from django_socket_status.operations import commands
 from django_socket_status.operations import disconnect as disconnecting
 from django_socket_status.operations import drain as draining
+from django_socket_status.operations.keeping import keep_session
 from django_socket_status.records import Summary
 from django_socket_status.status import forgetting, history, lists, totals
 from django_socket_status.status.answers import SummaryRecord, UserIds, WorkerRecord
@@ -46,7 +47,7 @@ from django_socket_status.status.summary import (
     summarize,
 )
 
-__all__ = ["SocketStatusService"]
+__all__ = ["SocketStatusService", "keep_session"]
 
 
 class SocketStatusService:

@@ -46,7 +46,6 @@ LAYERS = {
         "labels",
         "middleware",
         "services",
-        "sessions",
     },
     "what users see": {
         "admin",

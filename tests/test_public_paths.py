@@ -62,7 +62,7 @@ IMPORTS = {
         "WorkerStatus",
     ],
     "routing": ["websocket_urlpatterns"],
-    "services": ["SocketStatusService"],
+    "services": ["SocketStatusService", "keep_session"],
     "signals": [
         "disconnect_finished",
         "disconnect_requested",

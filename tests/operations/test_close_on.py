@@ -31,7 +31,7 @@ from django_socket_status.control.session_keys import keyed_hashes
 from django_socket_status.operations import close_on
 from django_socket_status.operations.keeping import _kept
 from django_socket_status.operations.revoking import revoker
-from django_socket_status.sessions import keep_session
+from django_socket_status.services import keep_session
 
 EVENTS = ["logout", "password_change", "deactivation"]
 CACHE = "django.contrib.sessions.backends.cache"

@@ -103,7 +103,6 @@ COVERED_BY: dict[str, str] = {
     "schema.parameters": "schema/test_documents.py",
     "schema.shapes": "schema/test_documents.py",
     "schema.texts": "schema/test_documents.py",
-    "sessions": "operations/test_close_on.py",
     "signals": "reporter/test_events.py",
     "status.answers": "test_services.py",
     "status.arguments": "test_services.py",

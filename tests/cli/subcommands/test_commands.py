@@ -76,7 +76,7 @@ def test_what_close_on_closed_is_listed(one_call):
     assert (record.kind, record.state, record.result) == ("revoke", "done", None)
     assert record.selector == {"user_ids": ["7"]}
     (row,) = read({"columns": "kind,requested_by,code"}).tables[0].rows
-    assert row.cells == ("revoke", "CLOSE_ON", "4401")
+    assert list(row.cells) == ["revoke", "CLOSE_ON", "4401"]
 
 
 def test_columns_and_order_are_chosen(one_call):

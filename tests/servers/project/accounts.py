@@ -19,7 +19,7 @@ from django.contrib.auth import (
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from django_socket_status.sessions import keep_session
+from django_socket_status.services import keep_session
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:
