@@ -16,6 +16,7 @@ from django.test import Client
 from django_socket_status.exceptions import BackendError
 from django_socket_status.live.application import LiveStatus
 from django_socket_status.live.listener import PING
+from django_socket_status.schema import asyncapi, openapi
 from django_socket_status.schema.__main__ import FOLDER, documents, text_of
 from django_socket_status.schema.parameters import parameters_of
 from django_socket_status.testing import isolated_socket_status
@@ -39,6 +40,13 @@ def shipped(name: str) -> Any:
 
 
 OPENAPI = shipped("openapi.json")
+
+
+def test_documents_are_these():
+    assert documents() == {
+        "asyncapi.json": asyncapi.asyncapi,
+        "openapi.json": openapi.openapi,
+    }
 
 
 @pytest.mark.parametrize("name", OFFICIAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from types import SimpleNamespace
 
@@ -216,7 +217,8 @@ def test_plural_form_is_that_of_the_language(
         summary_of(int(shown[:-1]))
         with translation.override(language):
             badge = render("{% socket_status text=text %}", text=text)
-        assert f">{shown[:-1]} {shown[-1]} as of <time " in badge
+        # "As of" is translated, too.
+        assert re.search(rf">{shown[:-1]} {shown[-1]}\b[^<]+<time ", badge)
 
 
 @pytest.mark.parametrize("given", ["", None], ids=repr)
@@ -234,7 +236,7 @@ def test_wording_may_be_translated_and_hold_no_number(
     # "Yes" is in Django's own catalog.
     with translation.override("fr"):
         badge = render("{% socket_status text=text %}", text=gettext_lazy("Yes"))
-    assert ">Oui as of <time " in badge
+    assert ">Oui au <time " in badge
     assert "data-plural" not in badge
 
 
