@@ -14,6 +14,8 @@ import pytest
 from django.conf import global_settings
 from django.template import Context, Template
 from django.utils import translation
+from django.utils.html import escape
+from django.utils.translation import gettext
 from playwright.sync_api import Route
 
 from django_socket_status.services import SocketStatusService
@@ -77,7 +79,13 @@ class World:
     def said(self, source: str, language: str = "en", **context: object) -> str:
         """Return what the server's rendering says, without its time."""
         badge = self.render(source, language, **context)
-        text = re.sub("<[^>]*>", "", re.sub(" as of <time.*</time>", "", badge))
+        with translation.override(language):
+            frame = re.escape(str(escape(gettext("{text} as of {time}"))))
+        pattern = frame.replace(r"\{text\}", "(.*?)").replace(
+            r"\{time\}", "<time.*</time>"
+        )
+        badge = re.sub(f">{pattern}<", r">\1<", badge)
+        text = re.sub("<[^>]*>", "", badge)
         return text.replace("&quot;", '"').replace("&#x27;", "'")
 
     def answer(self, route: Route) -> None:
