@@ -18,6 +18,7 @@ from django_socket_status.cli.notes import with_fix
 from django_socket_status.cli.output import Output
 from django_socket_status.cli.tables import Cell
 from django_socket_status.cli.text import clipped
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.exceptions import NotKeptError, StatusUnavailableError
 
 __all__ = ["watch"]
@@ -78,17 +79,17 @@ def _append(read: Read, seconds: float, output: Output) -> None:
 
 
 def _ticks(seconds: float) -> Iterator[None]:
-    due = time.monotonic()
+    due = monotonic()
     while True:
         yield
-        due = max(due + seconds, time.monotonic())
-        time.sleep(max(0.0, due - time.monotonic()))
+        due = max(due + seconds, monotonic())
+        time.sleep(max(0.0, due - monotonic()))
 
 
 def _draw(read: Read, seconds: float, output: Output) -> None:
     before: Mapping[Cell, str] | None = None
     while True:
-        due = time.monotonic() + seconds
+        due = monotonic() + seconds
         answer = _read(read)
         now = answer.cells()
         title = f"every {seconds:g} s  {instant_text(timezone.now())}  Ctrl-C ends"
@@ -111,7 +112,7 @@ def _draw_until(
 ) -> None:
     """Draw an answer, and again whenever the terminal has another size."""
     drawn = None
-    while (left := due - time.monotonic()) > 0 or drawn is None:
+    while (left := due - monotonic()) > 0 or drawn is None:
         size = output.size()
         if size != drawn:
             lines = [

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.control.drain_orders import DrainOrder
 from django_socket_status.control.execution import (
     AFTERWARDS_SECONDS,
@@ -69,7 +70,7 @@ class Draining:
         code: int,
         changed: Callable[[], None],
         is_meant: bool = True,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         begins_at = at + order.grace_seconds
         ends_at = begins_at + order.over_seconds

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable
 
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.control.drain_orders import DrainOrder
 from django_socket_status.control.draining import Draining, Window
 from django_socket_status.registry.intake import Intake
@@ -26,17 +26,15 @@ class Drains:
         clock: Seconds that never go back, as event loops count them.
     """
 
-    def __init__(
-        self, intake: Intake, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, intake: Intake, clock: Callable[[], float] = monotonic) -> None:
         self._intake = intake
         self._clock = clock
         self.reset()
 
     def reset(self) -> None:
         """Begin as another worker. What was begun is not stopped."""
-        #: Since when this is this worker, by the clock.
-        self._began_at = self._clock()
+        #: When the first socket opened here, by the clock: since then it is a worker.
+        self._began_at: float | None = None
         #: One assignment replaces it, so that no reader needs a lock.
         self._running: tuple[Draining, ...] = ()
 
@@ -48,6 +46,11 @@ class Drains:
         """
         windows = [it.window for it in self._running if it.is_draining]
         return min(windows, key=lambda it: it.ends_at, default=None)
+
+    def arrive(self) -> None:
+        """Note that this process is a worker now; again has no effect."""
+        if self._began_at is None:
+            self._began_at = self._clock()
 
     def begin(
         self,
@@ -62,13 +65,13 @@ class Drains:
 
         Args:
             order: What to do.
-            at: When it was given, by the clock. A worker that began later takes the
-                place of one that is drained, and is spared.
+            at: When it was given, by the clock. A process that became a worker later
+                is spared: it may take the place of one that is drained.
             is_meant: Whether the selector means this worker.
             code: The close code that this server can send.
             changed: Called on an event loop when something has changed.
         """
-        drains = is_meant and self._began_at < at
+        drains = is_meant and self._began_at is not None and self._began_at < at
         draining = Draining(
             order,
             self._intake,

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-import time
 from collections.abc import Callable, Sequence
 
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.control.closing import BATCH, PAUSE_SECONDS, close_in_time
 from django_socket_status.registry.leaving import Departure
 
@@ -50,7 +50,7 @@ class Timetable:
         *,
         begins_at: float,
         ends_at: float,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._loop = loop
         self._depart = depart

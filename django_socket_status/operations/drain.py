@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 from django_socket_status.activity.stored import Command
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.control.drain_orders import (
     DrainOrder,
     UndrainOrder,
@@ -237,7 +238,7 @@ def _stop(
         command_id = secrets.token_hex(8)
         give(backend, Command(command_id, text, DELIVERY_SECONDS))
         if reporter.sender.is_used:
-            reporter.sender.execute(command_id, order, time.monotonic())
+            reporter.sender.execute(command_id, order, monotonic())
         audit.stopped(order)
 
     return ask

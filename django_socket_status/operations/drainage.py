@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from django_socket_status.activity.conditions import Condition
 from django_socket_status.activity.stored import Command
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.control.drain_orders import DrainOrder, DrainSelector
 from django_socket_status.control.drain_results import DrainResult, drain_result_of
 from django_socket_status.control.texts import Outcome, order_to_text
@@ -48,7 +48,7 @@ class Drainage:
         self._order = order
         self._waits = waits
         self._text = order_to_text(order)
-        self._began = time.monotonic()
+        self._began = monotonic()
         #: How many connections each worker held that has to answer, at first.
         self._expected: Mapping[str, int] = {}
         #: How many connections each worker holds that reports now.
@@ -99,10 +99,10 @@ class Drainage:
             if self._waits
             else ANSWER_SECONDS
         )
-        return self._began + seconds - time.monotonic()
+        return self._began + seconds - monotonic()
 
     def _is_done(self) -> bool:
-        now = time.monotonic()
+        now = monotonic()
         silent = self._silent() if now < self._began + ANSWER_SECONDS else {}
         if any(it in self._held for it in silent):
             return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.control.results import DisconnectResult
 from django_socket_status.control.texts import DisconnectOrder
 from django_socket_status.exceptions import StatusUnavailableError
@@ -34,9 +35,9 @@ def follow(
     if order.rate is None or not result.by_worker:
         return result
     most = max(it.matched for it in result.by_worker.values())
-    until = time.monotonic() + most / order.rate + AFTERWARDS_SECONDS
+    until = monotonic() + most / order.rate + AFTERWARDS_SECONDS
     try:
-        while not result.complete and time.monotonic() < until:
+        while not result.complete and monotonic() < until:
             time.sleep(PAUSE_SECONDS)
             result = _looked(result)
             show(result)

@@ -127,6 +127,7 @@ class Reporter:
             with self._starting:
                 if self._thread is not None and self._thread.is_alive():
                     return
+                self.sender.orders.drains.arrive()
                 thread = daemon_thread("django-socket-status-reporter", self._run)
                 self._thread = thread
                 thread.start()

@@ -282,9 +282,20 @@ async def test_worker_of_an_earlier_version_is_named_and_its_sockets_stay(monkey
         assert not result.as_dict()["complete"]
 
 
+async def test_process_that_becomes_a_worker_after_the_order_is_spared():
+    """Its first socket opens on a process that was not there for the drain."""
+    result = await adrain(all=True, over_seconds=60, grace_seconds=0)
+    assert result.matched == 0
+    async with calls(1) as (server,):
+        reporter.flush()
+        assert is_draining() == [False]
+        assert closes(server) == []
+
+
 def test_worker_that_begins_after_the_order_is_spared():
     """It takes the place of one that is drained."""
     drains = Drains(registry.intake, clock := Clock())
+    drains.arrive()
     order = DrainOrder(
         selector=DrainSelector(), over_seconds=60, grace_seconds=0, code=1012, reason=""
     )

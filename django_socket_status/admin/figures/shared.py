@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
-import time
 import weakref
 from collections.abc import Callable, Hashable
 
@@ -16,6 +15,7 @@ from django.utils import timezone
 
 from django_socket_status.backends import get_backend
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.status.history import Histories, get_histories
 from django_socket_status.status.history_records import Span
 
@@ -52,7 +52,7 @@ class Shared:
 _last: dict[Span, tuple[weakref.ref[BaseBackend], Shared]] = {}
 
 
-def shared_histories(span: Span, clock: Callable[[], float] = time.monotonic) -> Shared:
+def shared_histories(span: Span, clock: Callable[[], float] = monotonic) -> Shared:
     """Return the histories of a span, at most :data:`SECONDS` old.
 
     Raises:

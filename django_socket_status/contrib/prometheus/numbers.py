@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from time import monotonic
 from typing import Literal
 
 from django_socket_status.activity.conditions import Condition
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.records import Coverage
 from django_socket_status.status.answers import WorkerRecord
