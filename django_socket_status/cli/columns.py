@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from django_socket_status.cli.formats import natural_key
 from django_socket_status.cli.tables import Column
 
-__all__ = ["Field", "UsageError", "chosen", "sort_key"]
+__all__ = ["Field", "UsageError", "chosen", "count_fields", "sort_key"]
 
 R = TypeVar("R")
 
@@ -49,6 +49,15 @@ class Field(Generic[R]):
             is_whole=self.is_whole,
             is_volatile=self.is_volatile,
         )
+
+
+def count_fields(*names: str) -> Sequence[Field[Any]]:
+    """Return a column for each of these numbers of a record."""
+    return [Field(name, name.upper(), _text_of(name), is_number=True) for name in names]
+
+
+def _text_of(name: str) -> Callable[[Any], str]:
+    return lambda record: str(getattr(record, name))
 
 
 def chosen(

@@ -86,7 +86,7 @@ class EndpointRow(NamedTuple):
 
 
 def endpoint_rows(facts: Facts) -> list[EndpointRow]:
-    """Return the endpoints that nobody is connected to, or that are not counted."""
+    """Return the endpoints without an open connection, or that are not counted."""
     counts, uncounted = facts.summary.sockets_by_type, facts.summary.uncounted_endpoints
     rows = [
         EndpointRow(kind, path, counts.get(kind, 0), kind not in uncounted)

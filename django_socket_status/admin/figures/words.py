@@ -12,7 +12,7 @@ from django_socket_status.activity.totals import OTHER
 
 __all__ = ["ABNORMAL", "cause_text", "code_text", "coverage_text", "status_text"]
 
-#: The causes that nobody wanted: neither side closed the connection on purpose.
+#: Neither side closed the connection on purpose.
 ABNORMAL = frozenset(
     {"client_lost", "worker_lost", "app_error", "cancelled", "send_failed"}
 )

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from django_socket_status.cli.columns import Field
+from django_socket_status.cli.columns import Field, count_fields
 from django_socket_status.cli.formats import counted
 from django_socket_status.cli.frames import Answer, json_text
 from django_socket_status.cli.notes import verify_covered
@@ -28,21 +28,19 @@ from django_socket_status.operations.disconnect import carry_out, disconnect_ord
 from django_socket_status.operations.following import follow
 from django_socket_status.services import SocketStatusService
 
-__all__ = ["NOT_COMPLETE", "act"]
+__all__ = ["NOT_COMPLETE", "WAYS", "act"]
 
 #: The exit code if a connection that matched has not ended.
 NOT_COMPLETE = 3
+
+#: What may become of a connection, as a result names it.
+WAYS = ("closed", "sent", "unsent", "gone", "unanswered")
 
 _Field = Field[WorkerDisconnects]
 
 COLUMNS: Sequence[Field[WorkerDisconnects]] = (
     _Field("worker_id", "WORKER", lambda it: it.worker_id),
-    _Field("matched", "MATCHED", lambda it: str(it.matched), is_number=True),
-    _Field("closed", "CLOSED", lambda it: str(it.closed), is_number=True),
-    _Field("sent", "SENT", lambda it: str(it.sent), is_number=True),
-    _Field("unsent", "UNSENT", lambda it: str(it.unsent), is_number=True),
-    _Field("gone", "GONE", lambda it: str(it.gone), is_number=True),
-    _Field("unanswered", "UNANSWERED", lambda it: str(it.unanswered), is_number=True),
+    *count_fields("matched", *WAYS),
 )
 
 

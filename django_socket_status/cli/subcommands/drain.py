@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from django_socket_status.cli.columns import Field, UsageError
+from django_socket_status.cli.columns import Field, UsageError, count_fields
 from django_socket_status.cli.formats import counted, duration_text
 from django_socket_status.cli.frames import Answer, json_text
 from django_socket_status.cli.notes import verify_covered
@@ -14,7 +14,7 @@ from django_socket_status.cli.output import Output
 from django_socket_status.cli.progress import Progress
 from django_socket_status.cli.questions import who_asks
 from django_socket_status.cli.subcommands.criteria import wrong_values_are_usage_errors
-from django_socket_status.cli.subcommands.disconnect import NOT_COMPLETE
+from django_socket_status.cli.subcommands.disconnect import NOT_COMPLETE, WAYS
 from django_socket_status.cli.subcommands.lists import table_of
 from django_socket_status.control.drain_results import DrainResult, WorkerDrain
 from django_socket_status.operations.drain import carry_out, drain_order
@@ -27,12 +27,7 @@ _Field = Field[WorkerDrain]
 COLUMNS: Sequence[Field[WorkerDrain]] = (
     _Field("worker_id", "WORKER", lambda it: it.worker_id),
     _Field("remaining", "OPEN", lambda it: str(it.remaining), is_number=True),
-    _Field("waiting", "WAITING", lambda it: str(it.waiting), is_number=True),
-    _Field("closed", "CLOSED", lambda it: str(it.closed), is_number=True),
-    _Field("sent", "SENT", lambda it: str(it.sent), is_number=True),
-    _Field("unsent", "UNSENT", lambda it: str(it.unsent), is_number=True),
-    _Field("gone", "GONE", lambda it: str(it.gone), is_number=True),
-    _Field("unanswered", "UNANSWERED", lambda it: str(it.unanswered), is_number=True),
+    *count_fields("waiting", *WAYS),
 )
 
 
