@@ -54,6 +54,7 @@ def running(directory: Path, *words: str) -> Iterator[str]:
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
+            start_new_session=True,
         )
     with process, process.stdout:
         try:
@@ -64,11 +65,12 @@ def running(directory: Path, *words: str) -> Iterator[str]:
                 said += line
             yield re.search(r"curl (http://\S+)/socket-status/", said)[1]
             process.send_signal(signal.SIGINT)
-            assert process.wait(20) == 0
+            assert process.wait(60) == 0
             assert "Traceback" not in complaints.read_text()
         finally:
             if process.poll() is None:
-                process.kill()
+                # And the servers that it has started.
+                os.killpg(process.pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
