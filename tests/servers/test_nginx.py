@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -12,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from websockets.sync.client import connect
 
 from tests.servers.clients import RawClient
-from tests.servers.servers import SECONDS, wait_until
+from tests.servers.servers import SECONDS
 from tests.support.source import ROOT
 
 pytestmark = pytest.mark.server
@@ -86,6 +88,10 @@ def test_socket_behind_nginx_counts_until_it_leaves_or_falls_silent(serve, tmp_p
     ):
         assert "pid" in client.ask("who")
         site.eventually_holds(1)
+        # Live push compares the origin of the page with what nginx passes on.
+        page = {"proxy": None, "origin": f"http://127.0.0.1:{port}"}
+        with connect(f"ws://127.0.0.1:{port}/ws/socket-status/", **page) as live:
+            assert json.loads(live.recv(SECONDS))["summary"]["total_sockets"] == 1
         client.finish()
         site.eventually_holds(0)
     timeout = "proxy_read_timeout 75s;"
