@@ -159,7 +159,7 @@ def test_sdist_holds_what_it_takes_to_test_and_document(sdist_names):
     }
     assert expected <= sdist_names
     # Of the earlier versions that a rollout is tested with.
-    wheels = (ROOT / "tests" / "previous").glob("*/*.whl")
+    wheels = (ROOT / "tests" / "previous").rglob("*.whl")
     assert {path.relative_to(ROOT).as_posix() for path in wheels} <= sdist_names
 
 
