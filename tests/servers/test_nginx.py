@@ -89,8 +89,10 @@ def test_socket_behind_nginx_counts_until_it_leaves_or_falls_silent(serve, tmp_p
         assert "pid" in client.ask("who")
         site.eventually_holds(1)
         # Live push compares the origin of the page with what nginx passes on.
-        page = {"proxy": None, "origin": f"http://127.0.0.1:{port}"}
-        with connect(f"ws://127.0.0.1:{port}/ws/socket-status/", **page) as live:
+        page = {"origin": f"http://127.0.0.1:{port}", "open_timeout": SECONDS}
+        with connect(
+            f"ws://127.0.0.1:{port}/ws/socket-status/", proxy=None, **page
+        ) as live:
             assert json.loads(live.recv(SECONDS))["summary"]["total_sockets"] == 1
         client.finish()
         site.eventually_holds(0)
