@@ -95,6 +95,12 @@ def test_wheel_holds_the_documents_of_the_json(wheel):
     assert names == {"asyncapi.json", "openapi.json"}
 
 
+def test_wheel_tells_pytest_of_its_plugin(wheel):
+    (name,) = (it for it in wheel.namelist() if it.endswith("/entry_points.txt"))
+    plugin = f"{NAME}.pytest_plugin"
+    assert wheel.read(name).decode() == f"[pytest11]\n{plugin} = {plugin}\n"
+
+
 def test_wheel_holds_the_licence(wheel):
     assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
 
