@@ -147,7 +147,7 @@ class RedisBackend(ActivityBackend):
         """
         found = self._detailed()
         page = Search(query, self._client.pipeline, self._keys).run(found.live)
-        if found.lost or not self._reader.is_complete(found.workers):
+        if found.lost or not self._reader.losses.is_complete(found.workers):
             page = dataclasses.replace(page, complete=False)
         return page
 
@@ -170,7 +170,7 @@ class RedisBackend(ActivityBackend):
         """
         for _ in range(TRIES):
             found = self._detailed()
-            if found.lost or self._reader.follows_loss(found.workers):
+            if found.lost or self._reader.losses.follows_loss(found.workers):
                 break
             users = members(self._client.pipeline, self._keys, found.live)
             if users is not None:
@@ -204,7 +204,7 @@ class RedisBackend(ActivityBackend):
     def forget_after_fork(self) -> None:
         """Forget the connections of the parent process, and what it reported."""
         self._client.forget()
-        self._reader.forget_after_fork()
+        self._reader.losses.forget_after_fork()
         self._reset()
 
 

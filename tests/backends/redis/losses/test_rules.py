@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from django_socket_status.backends.redis.losses import (
+from django_socket_status.backends.redis.losses.rules import (
     INDEX_MS,
     LAST_MS,
     PERIOD_MS,
@@ -27,9 +27,9 @@ KNOWN = OLD._replace(is_known=True)
 YOUNG = Server("run", NOW - 1_000, is_known=False)
 SECRETIVE = Server(None, -math.inf, is_known=False)
 
-ASKED = Memory(is_asked=True)
-NOTED = Memory(is_asked=True, run_id="run", is_noted=True, doubt_until=NOW + 1)
-SAW_ONE = Memory(since=NOW - 60_000, seen_at=NOW - 500, is_asked=True)
+ASKED = Memory(knows_server=True)
+NOTED = Memory(knows_server=True, run_id="run", has_noted=True, missing_until=NOW + 1)
+SAW_ONE = Memory(index_since=NOW - 60_000, index_read_at=NOW - 500, knows_server=True)
 
 
 def index(since=None, **given):
@@ -70,7 +70,7 @@ TABLE = {
     "another index than was seen": (*(SAW_ONE, index(NOW - 100), None), Verdict.LOST),
     "another index a lease ago": (*(SAW_ONE, index(NOW - LEASE), None), Verdict.WHOLE),
     "another index after one that ended by itself": (
-        *(SAW_ONE._replace(seen_at=NOW - 2 * INDEX_MS), index(NOW - 100), None),
+        *(SAW_ONE._replace(index_read_at=NOW - 2 * INDEX_MS), index(NOW - 100), None),
         Verdict.WHOLE,
     ),
     "an index that replaces another": (
@@ -107,27 +107,27 @@ TABLE = {
     "flushed": (*(ASKED, index(), KNOWN), Verdict.NOTE),
     "flushed, and it could not be noted": (
         *(
-            ASKED._replace(run_id="run", is_noted=True, doubt_until=NOW + 1),
+            ASKED._replace(run_id="run", has_noted=True, missing_until=NOW + 1),
             index(),
             KNOWN,
         ),
         Verdict.LOST,
     ),
     "flushed a lease ago, and it could not be noted": (
-        *(NOTED._replace(doubt_until=NOW), index(), KNOWN),
+        *(NOTED._replace(missing_until=NOW), index(), KNOWN),
         Verdict.WHOLE,
     ),
     "flushed, with scripts": (*(SAW_ONE, index(), SECRETIVE), Verdict.NOTE),
     "flushed, with scripts, and seen days ago": (
-        *(SAW_ONE._replace(seen_at=NOW - LAST_MS), index(), SECRETIVE),
+        *(SAW_ONE._replace(index_read_at=NOW - LAST_MS), index(), SECRETIVE),
         Verdict.WHOLE,
     ),
     "no index for who asked before it was told of one": (
-        *(SAW_ONE._replace(turn=7), index(asked=6), None),
+        *(SAW_ONE._replace(index_turn=7), index(asked=6), None),
         Verdict.WHOLE,
     ),
     "a doubt that a wrong clock left behind": (
-        *(ASKED._replace(run_id="run", doubt_until=NOW + INDEX_MS), index(), OLD),
+        *(ASKED._replace(run_id="run", missing_until=NOW + INDEX_MS), index(), OLD),
         Verdict.WHOLE,
     ),
 }
@@ -148,7 +148,7 @@ def test_nothing_is_doubted_a_lease_later(memory, found, server, verdict):
     memory, _ = judge(memory, found, LEASE, server)
     later = found._replace(now=NOW + LEASE)
     if server is not None:
-        server = server._replace(is_known=server.is_known and memory.is_noted)
+        server = server._replace(is_known=server.is_known and memory.has_noted)
     _, verdict = judge(memory, later, LEASE, server or OLD)
     assert verdict is Verdict.WHOLE
 
@@ -168,7 +168,7 @@ SILENCES = {
         False,
     ),
     "the last lease ended long ago, and reading failed since": (
-        *(Memory(has_failed=True), index(NOW, late=1, ended=NOW - INDEX_MS)),
+        *(Memory(read_failed=True), index(NOW, late=1, ended=NOW - INDEX_MS)),
         True,
     ),
     "somebody reports again": (
