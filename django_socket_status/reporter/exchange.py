@@ -65,7 +65,13 @@ class Exchange:
         self._failed_at: float | None = None
 
     def send(self, backend: BaseBackend, *, full: bool = False, **content: Any) -> bool:
-        """Send one report; return whether the backend took its connections."""
+        """Send one report; return whether the backend took its connections.
+
+        Args:
+            backend: Where it goes.
+            full: Whether it replaces everything that is known of this worker.
+            content: More fields of the :class:`.Report`.
+        """
         self._sequence += 1
         if backend is not self._commanded_by:
             self._commanded_by, self.orders.received = backend, 0
@@ -78,11 +84,9 @@ class Exchange:
             results=self._results(backend),
             commands_after=self.orders.received,
         )
-        counts, anonymous = dict(self._registry.counts), self._registry.anonymous
-        answer = self._hand_over(
-            *(backend, activity),
-            **{"counts": counts, "anonymous": anonymous, "full": full, **content},
-        )
+        content.setdefault("counts", dict(self._registry.counts))
+        content.setdefault("anonymous", self._registry.anonymous)
+        answer = self._hand_over(backend, activity, full=full, **content)
         if answer.samples:
             self._samples_for = backend
         return answer.is_taken

@@ -433,7 +433,7 @@ class TestRuleOfTheProject:
             assert await decision_on(scope_of()) is Decision.ALLOWED
 
     async def test_only_so_many_may_wait(self, opened, monkeypatch):
-        monkeypatch.setattr(listening, "WAITING", 5)
+        monkeypatch.setattr(listening, "MAX_WAITING", 5)
         with access(f"{__name__}.hangs"):
             first = asyncio.ensure_future(decide(scope_of()))
             await until(gate.arrived.is_set)
@@ -500,7 +500,7 @@ class TestTurns:
     async def test_client_of_another_address_does_not_wait_for_a_flood(
         self, opened, monkeypatch
     ):
-        monkeypatch.setattr(listening, "TOGETHER", 1)
+        monkeypatch.setattr(listening, "BATCH_SIZE", 1)
         with access(f"{__name__}.notes_the_address"):
             flood = [
                 asyncio.ensure_future(decide(scope_of(client=("192.0.2.1", number))))
@@ -516,7 +516,7 @@ class TestTurns:
         assert len(gate.addresses) == 51
 
     async def test_only_so_many_of_one_address_may_wait(self, opened, monkeypatch):
-        monkeypatch.setattr(listening, "WAITING_OF_ADDRESS", 5)
+        monkeypatch.setattr(listening, "MAX_WAITING_OF_ADDRESS", 5)
         crowd, other = scope_of(client=("192.0.2.1", 1)), scope_of(client=("::1", 1))
         with access(f"{__name__}.hangs"):
             first = asyncio.ensure_future(decide(crowd))
@@ -538,7 +538,7 @@ class TestTurns:
         with access(f"{__name__}.hangs"):
             answers = await asyncio.gather(*(decide(scope_of()) for _ in range(500)))
             assert {decision for decision, _ in answers} == {Decision.BUSY}
-            assert listening._newcomers._lane._work.calls.qsize() <= 1
+            assert listening._newcomers._executor._work.calls.qsize() <= 1
             gate.open.set()
             await until(lambda: not listening._newcomers._waiting)
 

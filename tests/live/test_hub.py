@@ -340,7 +340,7 @@ class TestAccess:
         visitor = Visitor()
         async with serving(app, visitor):
             await visitor.is_told(0)
-            monkeypatch.setattr(listening, "WAITING", 0)
+            monkeypatch.setattr(listening, "MAX_WAITING", 0)
             assert await visitor.is_closed() == (1013, "try again later")
 
     async def test_listeners_stay_while_new_handshakes_time_out(
@@ -383,7 +383,7 @@ class TestAccess:
     async def test_access_of_many_listeners_is_checked_a_few_at_a_time(
         self, app, transactional_db, monkeypatch
     ):
-        monkeypatch.setattr(hub, "TOGETHER", 2)
+        monkeypatch.setattr(hub, "BATCH_SIZE", 2)
         visitors = [Visitor() for _ in range(7)]
         async with serving(app, *visitors):
             await all_are_there(app, 7)
@@ -603,8 +603,8 @@ class TestReference:
             hub.MAX_LISTENERS_OF_ADDRESS,
             int(listener_module.SLOW_SECONDS),
             int(listening.ANSWER_SECONDS),
-            listening.WAITING,
-            listening.WAITING_OF_ADDRESS,
+            listening.MAX_WAITING,
+            listening.MAX_WAITING_OF_ADDRESS,
         ):
             assert f"| {limit:,}" in page
 

@@ -106,8 +106,8 @@ def test_question_is_over():
 
 @pytest.mark.parametrize("desk", [listening._newcomers, listening._listeners])
 def test_question_about_a_listener_is_over(desk):
-    straggler = Straggler(is_reset(desk._lane))
-    leave(straggler, lambda pool: desk._lane.submit(straggler))
+    straggler = Straggler(is_reset(desk._executor))
+    leave(straggler, lambda pool: desk._executor.submit(straggler))
 
 
 def test_report_is_over_however_long_it_takes():
