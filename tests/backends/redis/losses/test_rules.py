@@ -102,8 +102,11 @@ TABLE = {
         Verdict.ASK,
     ),
     "no index, no note": (*(ASKED, index(), None), Verdict.ASK),
-    "nobody ever reported": (*(ASKED, index(), OLD), Verdict.WHOLE),
-    "nobody reported since a start just now": (*(ASKED, index(), YOUNG), Verdict.LOST),
+    "no worker ever reported": (*(ASKED, index(), OLD), Verdict.WHOLE),
+    "no worker reported since a start": (
+        *(ASKED, index(), YOUNG),
+        Verdict.LOST,
+    ),
     "flushed": (*(ASKED, index(), KNOWN), Verdict.NOTE),
     "flushed, and it could not be noted": (
         *(
@@ -122,7 +125,7 @@ TABLE = {
         *(SAW_ONE._replace(index_read_at=NOW - LAST_MS), index(), SECRETIVE),
         Verdict.WHOLE,
     ),
-    "no index for who asked before it was told of one": (
+    "no index for a thread that asked before another read one": (
         *(SAW_ONE._replace(index_turn=7), index(asked=6), None),
         Verdict.WHOLE,
     ),
@@ -154,8 +157,8 @@ def test_nothing_is_doubted_a_lease_later(memory, found, server, verdict):
 
 
 SILENCES = {
-    "nobody is late": (Memory(), index(NOW), False),
-    "somebody is late, and others are alive": (
+    "no worker is late": (Memory(), index(NOW), False),
+    "a worker is late, and others are alive": (
         *(Memory(), index(NOW, late=1, alive=1, ended=None)),
         False,
     ),
@@ -171,15 +174,15 @@ SILENCES = {
         *(Memory(read_failed=True), index(NOW, late=1, ended=NOW - INDEX_MS)),
         True,
     ),
-    "somebody reports again": (
+    "a worker reports again": (
         *(Memory(), index(NOW, late=1, alive=1, revived_at=NOW - 1)),
         True,
     ),
-    "somebody reports again since a lease": (
+    "a worker reports again since a lease": (
         *(Memory(), index(NOW, late=1, alive=1, revived_at=NOW - LEASE)),
         False,
     ),
-    "somebody reports again in the future, as the clock went back": (
+    "a worker reports again in the future, as the clock went back": (
         *(Memory(), index(NOW, late=1, alive=1, revived_at=NOW + INDEX_MS)),
         False,
     ),
