@@ -76,7 +76,7 @@ class Exchange:
         if backend is not self._commanded_by:
             self._commanded_by, self.orders.received = backend, 0
         self.condition.is_draining = self.orders.drains.window is not None
-        activity = self._activity.of(
+        activity = self._activity.for_report(
             backend,
             self._sequence,
             full=full,
@@ -171,6 +171,6 @@ class Exchange:
     def _stop(self, backend: BaseBackend) -> bool:
         self._sequence += 1
         results = self._results(backend)
-        activity = self._activity.last(backend, self._sequence, results)
+        activity = self._activity.for_goodbye(backend, self._sequence, results)
         answer = self._hand_over(backend, activity, counts={}, anonymous=0, full=True)
         return answer.folded is None and not answer.is_forgotten

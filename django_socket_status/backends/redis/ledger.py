@@ -110,10 +110,6 @@ class _Touched:
     #: The groups of buckets whose ages change.
     aged: set[int] = dataclasses.field(default_factory=set)
 
-    def kept(self) -> list[int]:
-        """Return the buckets that change and stay."""
-        return [number for number in self.changes if number not in self.dropped]
-
     def held(self) -> list[int]:
         """Return the buckets that change and that Redis has."""
         return [number for number in self.changes if number not in self.new]
@@ -196,7 +192,8 @@ class Ledger:
             self.limit = max(MAX_TYPED_ENDPOINTS, 2 * len(self.typed_endpoints))
             self.is_whole = report.complete
         self.sequence = report.sequence
-        pack, kept = packer(for_script=True), touched.kept()
+        pack = packer(for_script=True)
+        kept = [number for number in touched.changes if number in self.buckets]
         left = split_users(report.users_left, self.generation)
         joined = split_users(report.users_joined, self.generation)
         return Sections(
