@@ -139,7 +139,7 @@ class Drain:
             self._add_accepts(fresh)
             keys = self._count(fresh)
             intake.counted.update(zip(fresh, keys, strict=True))
-            # ``drain_set`` puts what is left back into ``fresh``.
+            # What is left goes back into ``fresh``.
             taken[:] = set(taken).difference(fresh) if len(fresh) < len(taken) else ()
             late = tuple(taken)
         for connection in late:
@@ -173,7 +173,7 @@ class Drain:
     def _settle_ended(self) -> None:
         with drain_set(self._intake.ended) as taken:
             while taken:
-                # It may be unknown: from before a reset, as in the child of a fork.
+                # Not found: it is from before a reset, as in the child of a fork.
                 if not self._intake.leave(taken[-1]) and not self._intake.listened:
                     taken[-1].scope = None
                 taken.pop()
@@ -213,7 +213,7 @@ class Drain:
         except KeyError:
             kind = self._kinds[where] = self._describe(end.as_live()).type
         except TypeError:
-            # The path is no text, and has no hash.
+            # A path that is no text may have no hash.
             kind = self._describe(end.as_live()).type
         return kind
 
@@ -282,7 +282,7 @@ class Drain:
             self.changes.events += lifecycle_events(
                 notes, self._met, self._describe_event, event_source, decide
             )
-        # Of a connection whose note was dropped, too.
+        # Also where the note was dropped.
         for connection in self._ended:
             if connection.state > OPEN:
                 connection.scope = None

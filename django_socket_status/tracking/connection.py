@@ -57,7 +57,7 @@ PICKLED = "observed where this scope was pickled"
 class Connection(LiveConnection):
     """A live connection that is also the wrapper around its ``receive`` and ``send``.
 
-    ``receive``, ``send`` and ``finish`` may each see the end; ``_end`` records it once.
+    A separate wrapper would double the memory per connection.
     """
 
     __slots__ = ("_receive", "_send", "ask")
@@ -115,7 +115,7 @@ class Connection(LiveConnection):
         try:
             is_content = message["type"] == "websocket.send"
         except Exception:  # noqa: BLE001
-            # The message is malformed, or the stack is full: ``_watch`` looks again.
+            # The message is malformed, or there was no room for a call: look again.
             is_content = False
         if is_content:
             passes = self.passes
@@ -175,7 +175,7 @@ class Connection(LiveConnection):
         elif state == OPEN:
             self.state = before
             if self.counted:
-                # It may be in a report, so it stays open until it ends.
+                # A report has carried it. It ends later, or is accepted again.
                 self.state = OPEN
             else:
                 intake.withdraw(self)
