@@ -51,7 +51,7 @@ def run(options: Options) -> Iterator[Row]:
         yield from _idle(server, size, options.size(10, 2))
     lease = QUICK_LEASE_SECONDS if options.quick else LEASE_SECONDS
     ways: dict[str, Way] = {
-        "none dies": _none,
+        "nobody dies": _nobody,
         "a worker, others live": _worker_among_others,
         "a worker, the only one": _only_worker,
         "keys with TTL": _keys,
@@ -134,7 +134,7 @@ def _leave(way: Way, size: int, lease: float) -> tuple[float, float, float]:
         return longest_ms(server), float(expiry), max(pings) * 1000
 
 
-def _none(server: RedisServer, size: int, lease: float) -> float:
+def _nobody(server: RedisServer, size: int, lease: float) -> float:
     return time.time() + KEEP_LEASES * lease
 
 
