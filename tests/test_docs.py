@@ -156,7 +156,8 @@ def test_secrets_are_compared_in_constant_time(snippet):
 
 #: Words that hide who acts, or that a reader has to read twice.
 VAGUE = re.compile(
-    r"\b(whoever|somebody|nobody|anew|mended|told of|of its own|at the most|as good as)\b",
+    r"\b(whoever|somebody|nobody|anew|mended|told of|of its own|at the most"
+    r"|as good as)\b",
     re.IGNORECASE,
 )
 
