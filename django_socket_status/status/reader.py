@@ -50,6 +50,13 @@ READ_SECONDS = 0.8
 FLUSH_SECONDS = 0.25
 #: The most questions that wait on one thread.
 QUESTIONS = 64
+#: The names of the four threads.
+THREADS = (
+    "django-socket-status-reader",
+    "django-socket-status-questions",
+    "django-socket-status-searches",
+    "django-socket-status-encodings",
+)
 
 
 class StatusReader:
@@ -77,8 +84,7 @@ class StatusReader:
         self.read_seconds = read_seconds
         self._clock = clock
         self._executors = [
-            DaemonExecutor(f"django-socket-status-{name}", QUESTIONS, clock=clock)
-            for name in ("reader", "questions", "searches", "encodings")
+            DaemonExecutor(name, QUESTIONS, clock=clock) for name in THREADS
         ]
         self._summaries, self._questions, self._searches, self._encodings = (
             self._executors
