@@ -79,14 +79,39 @@ class Search:
         # One more than on the page: it says whether there is another page.
         end = query.offset + query.limit + 1
         stops = total is not None or query.after is not None
-        for first in range(0, len(following), BATCH):
-            if stops and self._is_full(end, following[first].bucket):
+        for some in self._batches(following, end if stops else None):
+            if stops and self._is_full(end, some[0].bucket):
                 break
-            self._fetch(following[first : first + BATCH])
+            self._fetch(some)
         page = query.page_of(self._found)
         if stops:
             page = dataclasses.replace(page, total=total)
         return dataclasses.replace(page, complete=self._complete)
+
+    def _batches(
+        self, candidates: Sequence[_Candidate], end: int | None
+    ) -> Iterator[Sequence[_Candidate]]:
+        """Yield the buckets of each round trip.
+
+        At first as few as may hold the page, then twice as many connections each time.
+        A bucket that the filter selects for a user or a label has few that match.
+
+        Args:
+            candidates: Newest first.
+            end: How many connections may be enough; ``None`` if each is needed.
+        """
+        query, first = self._query, 0
+        if query.user_id is not None or query.labels or query.number is not None:
+            end = None
+        while first < len(candidates):
+            last, held = first, 0
+            while last < min(first + BATCH, len(candidates)) and (
+                end is None or held < end
+            ):
+                held += len(candidates[last].bucket)
+                last += 1
+            yield candidates[first:last]
+            first, end = last, None if end is None else 2 * end
 
     def _may_follow(self, candidate: _Candidate) -> bool:
         """Return whether a bucket may hold a connection after the cursor."""

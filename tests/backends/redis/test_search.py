@@ -36,12 +36,31 @@ def listed(server, backend, **query):
     return page, [words for words in sent if words[0] == "HGETALL"]
 
 
-def test_first_page_takes_a_batch_of_buckets(backend, many, shared_redis):
+def test_first_page_takes_few_buckets(backend, many, shared_redis):
     page, read = listed(shared_redis, backend, limit=10)
     assert [it.connected_at.timestamp() - 1e9 for it in page] == [*range(999, 989, -1)]
     assert page.total == 1000
-    # All sixteen, and their indexes: fewer than a batch.
+    # The last of the sixteen, the one before it, and their indexes.
+    assert len(read) <= 3
+
+
+def test_page_of_every_connection_takes_each_bucket_once(backend, many, shared_redis):
+    page, read = listed(shared_redis, backend, limit=1000)
+    assert len(page) == 1000
     assert len(read) <= 17
+
+
+def test_page_of_many_workers_is_whole(backend, worker, shared_redis):
+    """Their connections take turns, so that no bucket alone has the newest ones."""
+    workers = [FakeWorker(name) for name in "abcde"]
+    for index, it in enumerate(workers):
+        at = [1e9 + 5 * number + index for number in range(200)]
+        assert backend.report(it.full([it.open(at=one) for one in at]))
+    page, read = listed(shared_redis, backend, limit=100)
+    assert times_of(page) == [*range(999, 899, -1)]
+    assert page.total == 1000
+    # Of twenty.
+    assert len(read) - len(workers) <= 12
 
 
 def test_user_is_found_by_the_indexes(backend, many, shared_redis):
