@@ -44,6 +44,7 @@ def test_numbers_are_those_of_the_deployment(superuser, deployment):
     assert "The client was lost 3 100 %" in text
     assert "4001 Private use, by the application 2" in text
     assert "stt HTTP 403 5" in text
+    assert "v7 1 3 100 % The client was lost" in text
     assert "host.example:4711 uvicorn v7" in text
     assert "On time 3 under 0.10 s" in text
     assert "Release v7 seen for the first time" in text
@@ -89,7 +90,7 @@ def test_counts_are_shown_without_what_is_not_kept(superuser, deployment, monkey
     deployment.report(deployment.worker.open())
     monkeypatch.setattr("django_socket_status.admin.overview.shared_histories", fail)
     monkeypatch.setattr(facts, "shared_histories", fail)
-    monkeypatch.setattr(facts.SocketStatusService, "get_totals", fail)
+    monkeypatch.setattr(facts, "read_counted", fail)
     text = text_of(superuser)
     assert "Open connections 1" in text
     assert "The backend keeps no history." in text
