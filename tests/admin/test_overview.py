@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from django_socket_status.admin.figures import facts
+from django_socket_status.backends import get_backend
 from django_socket_status.exceptions import NotKeptError, StatusUnavailableError
 
 URL = "/admin/django_socket_status/socketstatus/"
@@ -55,6 +56,29 @@ def test_many_connections_are_not_read_one_by_one(superuser, deployment):
     text = text_of(superuser)
     assert "Open connections 501" in text
     assert "are shown while at most 500 connections are open" in text
+
+
+def test_oldest_connection_is_known_for_any_number(superuser, deployment, monkeypatch):
+    asked = []
+
+    def oldest_by_type(types):
+        asked.append(types)
+        return {"call": 1e9 + 40_000}
+
+    many = [deployment.worker.open() for _ in range(501)]
+    deployment.report(*many, deployment.worker.open("rare"))
+    monkeypatch.setattr(get_backend(), "oldest_by_type", oldest_by_type)
+    text = text_of(superuser)
+    assert asked == [["call", "rare"]]
+    assert "call 501 100 % 100 % \N{EN DASH} 09/09/2001" in text
+    assert "rare 1 0 % 0 % \N{EN DASH} \N{EN DASH}" in text
+    assert "The users of each type are counted while at most 500" in text
+
+
+def test_damaged_age_of_a_type_is_not_known(superuser, deployment, monkeypatch):
+    deployment.report(*(deployment.worker.open() for _ in range(501)))
+    monkeypatch.setattr(get_backend(), "oldest_by_type", lambda types: {"call": 1e300})
+    assert "are shown while at most 500 connections are open" in text_of(superuser)
 
 
 def test_one_connection_is_no_plural(superuser, deployment):

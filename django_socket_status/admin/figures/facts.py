@@ -64,7 +64,12 @@ class Facts:
     )
     """Connections that closed, by ``worker_id`` and cause; empty as ``totals``."""
     details: Mapping[str, Details] = dataclasses.field(default_factory=dict)
-    """By type; empty if there are too many connections."""
+    """By type; without those of which nothing is known."""
+
+    @property
+    def counts_users_by_type(self) -> bool:
+        """Return whether the details have the users of each type."""
+        return any(it.users is not None for it in self.details.values())
 
     @property
     def hour(self) -> History | None:

@@ -226,3 +226,40 @@ def test_search_for_a_user_stops_when_the_page_is_full(backend, shared_redis, wo
     # A search that stops does not count.
     assert page.total is None
     assert len(read) <= 2 + 64
+
+
+# The oldest of each type.
+
+
+def oldest(server, backend, *types):
+    with recorded(server) as sent:
+        found = backend.oldest_by_type(types)
+    return found, [words for words in sent if words[0] == "HGETALL"]
+
+
+def test_oldest_of_each_type_takes_few_buckets(backend, many, worker, shared_redis):
+    found, read = oldest(shared_redis, backend, "type0", "type1", "none")
+    assert found == {"type0": 1e9, "type1": 1e9 + 1}
+    # The same bucket for both types, and two parts of the index.
+    assert len(read) <= 4
+    gone = [it for it in many if it.opened_at < 1e9 + 70]
+    assert backend.report(worker.change(closed=gone))
+    found, read = oldest(shared_redis, backend, "type1")
+    assert found == {"type1": 1e9 + 71}
+    assert len(read) <= 6
+
+
+@pytest.mark.usefixtures("many")
+def test_oldest_of_a_rare_type_is_found(backend, worker, shared_redis):
+    assert backend.report(worker.change(worker.open("rare", at=1e9 + 5000)))
+    assert oldest(shared_redis, backend, "rare")[0] == {"rare": 1e9 + 5000}
+
+
+@pytest.mark.usefixtures("many")
+def test_oldest_of_a_worker_without_ages_is_not_known(
+    backend, shared_redis, redis_prefix
+):
+    delete(shared_redis, redis_prefix, ":oldest")
+    found, read = oldest(shared_redis, backend, "type0")
+    assert found == {}
+    assert len(read) < 20
