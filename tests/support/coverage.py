@@ -15,6 +15,7 @@ COVERED_BY: dict[str, str] = {
     "activity.as_json": "views/test_activity.py",
     "activity.bodies": "schema/test_documents.py",
     "activity.buckets": "activity/test_history.py",
+    "activity.entries": "activity/test_ended_rows.py",
     "activity.forgetting": "status/test_forgetting.py",
     "activity.stored": "backends/test_memory.py",
     "admin.access": "admin/test_model_admin.py",

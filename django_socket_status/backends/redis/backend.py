@@ -153,6 +153,20 @@ class RedisBackend(BaseBackend):
             page = dataclasses.replace(page, complete=False)
         return page
 
+    def oldest_by_type(self, types: Collection[str]) -> Mapping[str, float]:
+        """Return when the oldest connection of each type opened: O(buckets).
+
+        In at most four round trips more than the indexes of the buckets take, and
+        15 buckets of each type.
+        """
+        found = self._detailed()
+        if found.lost or not self._reader.is_complete(found.workers):
+            return {}
+        search = Search(
+            ConnectionQuery(), self._client.pipeline, self._keys, needs_ages=True
+        )
+        return search.oldest(found.live, types)
+
     def is_online(self, user_id: str) -> bool:
         """Return whether a user has a connection, in one round trip: O(workers).
 

@@ -40,7 +40,7 @@ from django_socket_status.backends.sqlite.endpoints import (
 from django_socket_status.backends.sqlite.fork_safety import GuardedLock
 from django_socket_status.backends.sqlite.pointer import ELSEWHERE, StatusFile
 from django_socket_status.backends.sqlite.rows import verify_users
-from django_socket_status.backends.sqlite.search import Found, page_of, search
+from django_socket_status.backends.sqlite.search import Found, oldest, page_of, search
 from django_socket_status.backends.sqlite.session import Handle
 from django_socket_status.backends.sqlite.space import DEFAULT_BYTES, LEAST_BYTES, Space
 from django_socket_status.backends.sqlite.taking import Taking
@@ -164,6 +164,17 @@ class SqliteBackend(BaseBackend):
             live, complete, found = self._search(query, copies=False)
         page = page_of(found, query, live)
         return page if complete else dataclasses.replace(page, complete=False)
+
+    def oldest_by_type(self, types: Collection[str]) -> Mapping[str, float]:
+        """Return when the oldest connection of each type opened: O(types log rows)."""
+        with self._searcher.reading() as link:
+            if link is None:
+                return {}
+            live, _, damaged = workers(link, self._clock)
+            complete = not damaged and all(it.complete for it in live.values())
+            if not complete or self._lacks_reports(link):
+                return {}
+            return oldest(link.database, types, live)
 
     def _search(
         self, query: ConnectionQuery, *, copies: object
