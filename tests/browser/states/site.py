@@ -1,0 +1,333 @@
+"""Brings about a state of the deployment, with workers that are made up."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+from django.contrib.auth import login
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.test import Client
+
+from django_socket_status.activity.buckets import Sample
+from django_socket_status.activity.entries import (
+    EndedConnection,
+    RejectedHandshake,
+    closed_text,
+    rejected_text,
+)
+from django_socket_status.activity.history import Recorder
+from django_socket_status.activity.stored import Entries
+from django_socket_status.backends import get_backend
+from django_socket_status.endings import CAUSES
+from django_socket_status.endpoints.loaded import own_endpoints
+from django_socket_status.records import OpenedConnection
+from django_socket_status.services import SocketStatusService
+from django_socket_status.testing import FakeWorker, isolated_socket_status
+from tests.admin.conftest import Deployment
+from tests.browser.states.pages import ADMIN
+
+BACKEND = "tests.browser.states.backend.StatesBackend"
+ROUTES = {
+    "call": "/ws/call/<str:room>/",
+    "stt": "/ws/stt/",
+    "stt_room": "/ws/stt/room/",
+    "stt_sales": "/ws/stt/sales/",
+}
+ROOMS = ("blue", "red", "green")
+PEOPLE = ("chloe", "dev", "émile", "grace", "linus", "mariam", "noor", "zoë")
+#: Made-up workers live on: nothing reports for them.
+LONG = {"HEARTBEAT_SECONDS": 600, "LEASE_SECONDS": 3600, "STALE_SECONDS": 3600}
+
+
+@dataclasses.dataclass
+class Current:
+    """What was brought about last."""
+
+    name: str = ""
+    deployments: list[Deployment] = dataclasses.field(default_factory=list)
+    isolation: contextlib.ExitStack = dataclasses.field(
+        default_factory=contextlib.ExitStack
+    )
+
+    def begin(self, **settings: object) -> None:
+        """Forget what was before."""
+        self.isolation.close()
+        self.deployments = []
+        self.isolation.enter_context(
+            isolated_socket_status(BACKEND=BACKEND, RELEASE="v8", **settings)
+        )
+
+
+current = Current()
+
+
+def deployment(number: int, *, server: str = "uvicorn") -> Deployment:
+    """Return another worker of the deployment."""
+    made = Deployment()
+    made.worker = FakeWorker(f"{number:016x}", lease_seconds=3600)
+    made.worker.worker = dataclasses.replace(
+        made.worker.worker,
+        host=f"web-{number}",
+        pid=4710 + number,
+        server=server,
+        started_at=_ago(86_400 * 3 + 7_200 * number),
+    )
+    current.deployments.append(made)
+    return made
+
+
+def _ago(seconds: float) -> datetime.datetime:
+    at = time.time() - seconds
+    return datetime.datetime.fromtimestamp(at, tz=datetime.timezone.utc)
+
+
+def opened(made: Deployment, count: int) -> list[OpenedConnection]:
+    """Return connections of several types, users, rooms and ages."""
+    users = [str(it) for it in User.objects.values_list("pk", flat=True)]
+    kinds, now = list(ROUTES), time.time()
+    return [
+        made.worker.open(
+            kinds[number * number % 7 % len(kinds)],
+            user=users[number * 5 % len(users)] if number % 3 else None,
+            labels={"room": ROOMS[number % len(ROOMS)]} if number % 4 else {},
+            at=now - 5 - 37.0 * number**1.5,
+            endpoint=ROUTES[kinds[number * number % 7 % len(kinds)]],
+        )
+        for number in range(count)
+    ]
+
+
+def ended(count: int) -> None:
+    """Keep connections that ended for every cause, and rejected handshakes."""
+    users = [str(it) for it in User.objects.values_list("pk", flat=True)]
+    kinds, now = list(ROUTES), time.time()
+
+    def record(number: int) -> OpenedConnection:
+        kind = kinds[number % len(kinds)]
+        user = users[number % len(users)] if number % 3 else None
+        at = now - 400 - 60 * number
+        return OpenedConnection(
+            9000 + number, kind, ROUTES[kind], user, {"room": ROOMS[number % 3]}, at
+        )
+
+    closed = [
+        EndedConnection(
+            record(number),
+            now - 20 * number,
+            CAUSES[number % len(CAUSES)],
+            (1000, 1001, 1006, 1012, 4001)[number % 5],
+            "enough" if number % 5 == 4 else "",
+        )
+        for number in range(count)
+    ]
+    worker = "0" * 15 + "1"
+    get_backend().keep_ended(
+        "closed", Entries(closed_text(worker, "v8", closed, 0), count)
+    )
+    rejected = [
+        RejectedHandshake(
+            record(number)._replace(number=0), ("403", "404", "gone")[number % 3]
+        )
+        for number in range(count // 2)
+    ]
+    get_backend().keep_ended(
+        "rejected", Entries(rejected_text(worker, "v8", rejected), len(rejected))
+    )
+
+
+def remember(made: Deployment) -> None:
+    """Take the samples of an hour, but for some minutes."""
+    stored = get_backend().read_totals()
+    assert stored is not None
+    recorder, totals = Recorder(stored.carry), made.totals
+    counts = Counter[str]()
+    for it in current.deployments:
+        counts.update(it.worker.counts)
+    for step in range(360, 0, -1):
+        if 130 < step < 155:
+            continue
+        for number, kind in enumerate(ROUTES):
+            totals.opened[kind] = totals.opened.get(kind, 0) + step * 7 % (2 + number)
+            closed = totals.closed.setdefault(kind, {})
+            cause = CAUSES[1 if step % 9 == 0 else 2 if step % 31 == 0 else 0]
+            closed[cause] = closed.get(cause, 0) + (step + 1) * 7 % (2 + number)
+        wave = 1 + math.sin(step / 45) / 5
+        sample = Sample(
+            at=stored.now - 10 * step,
+            open={kind: round(count * wave) for kind, count in counts.items()},
+            users=7,
+            workers=3,
+            stale=False,
+            epoch=stored.epoch,
+            totals=totals.copy(),
+        )
+        get_backend().write_buckets(recorder.add(sample), recorder.carry())
+    totals.codes.update({"1000": 211, "1001": 97, "1006": 31, "4001": 4})
+    totals.rejected["call"] = {"403": 17, "gone": 2}
+
+
+def new() -> None:
+    current.begin(**LONG)
+
+
+def idle() -> None:
+    current.begin(**LONG)
+    deployment(1).report()
+
+
+def busy(*, details: bool = True, count: int = 16) -> None:
+    """Three workers with connections and a history; one has a slow event loop."""
+    current.begin(OPTIONS={"details": details}, **LONG)
+    own = own_endpoints()
+    assert own is not None
+    get_backend().report_endpoints(own.to_text(), 0.0)
+    first = deployment(1)
+    for made in (first, deployment(2, server="daphne"), deployment(3)):
+        number = len(current.deployments) if made is not first else 1
+        is_slow = made is current.deployments[1]
+        made.report(
+            *opened(made, count - 5 * number),
+            loop_lag_seconds=[1.74 if is_slow else 0.01],
+            release="v7" if made is first else "v8",
+        )
+    remember(first)
+    first.report()
+    first.sample()
+    ended(24)
+
+
+def counts() -> None:
+    busy(details=False)
+
+
+def partial() -> None:
+    busy()
+    made = current.deployments[2]
+    get_backend().exchange(made.worker.full(complete=False))
+
+
+def stale() -> None:
+    """The backend fails, and what was read before is shown."""
+    busy()
+    SocketStatusService.get_socket_info_summary()
+    get_backend().is_down = True
+
+
+def unreadable() -> None:
+    current.begin(**LONG)
+    get_backend().is_down = True
+
+
+def draining() -> None:
+    busy()
+    made = current.deployments[1]
+    made.report(is_draining=True, loop_lag_seconds=[0.01], release="v8")
+
+
+def many() -> None:
+    """A hundred thousand connections, on twenty workers."""
+    busy()
+    for number in range(4, 24):
+        made = deployment(number)
+        made.report(*opened(made, 5_000))
+
+
+def live() -> None:
+    """Nothing is made up: this process reports the WebSockets that it serves."""
+    current.begin()
+
+
+#: What begins an action of each kind, which no made-up worker carries out.
+ACTIONS = {"command": "disconnect/?type=call", "drain": "drain/?worker={worker}"}
+FORM = {
+    "confirm": "1",
+    "all_matching": "1",
+    "code": "4001",
+    "reason": "enough",
+    "grace_seconds": "5",
+    "over_seconds": "600",
+}
+
+STATES: Mapping[str, Callable[[], None]] = {
+    "new": new,
+    "idle": idle,
+    "busy": busy,
+    "unreadable": unreadable,
+    "stale": stale,
+    "partial": partial,
+    "counts": counts,
+    "wsgi": new,
+    "many": many,
+    "draining": draining,
+    "live": live,
+    "churn": busy,
+}
+
+
+def bring_about(request: HttpRequest, name: str) -> HttpResponse:
+    """Bring a state about, or leave it with "again"; sign a superuser in."""
+    for person in PEOPLE:
+        User.objects.get_or_create(username=person)
+    if name != "again":
+        current.name = ""
+        STATES[name]()
+        current.name = name
+    if not request.user.is_authenticated:
+        login(
+            request,
+            User.objects.get(username="ada"),
+            backend="django.contrib.auth.backends.ModelBackend",
+        )
+    return JsonResponse(names_of(begin_actions=name == "busy"))
+
+
+def names_of(*, begin_actions: bool) -> dict[str, str]:
+    """Return what the URLs of pages name; ``pages.py`` has them."""
+    if not current.deployments:
+        return {}
+    worker = current.deployments[-1].worker
+    worker_id = worker.worker.worker_id
+    number = max(worker.connections, default=0)
+    names = {"worker": worker_id, "connection": f"{worker_id}-{number:x}"}
+    if begin_actions:
+        client = Client(headers={"host": "127.0.0.1"})
+        client.force_login(User.objects.get(username="ada"))
+        for name, path in ACTIONS.items():
+            answer = client.post(ADMIN + path.format(**names), FORM)
+            assert answer.status_code == 302, answer.content
+            names[name] = answer.headers["Location"].rstrip("/").rpartition("/")[2]
+    return names
+
+
+def churning(get_response):
+    """In the state "churn", change everything before each update of the overview."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if current.name == "churn" and request.path.endswith(("/now/", "/plots/")):
+            churn()
+        return get_response(request)
+
+    return middleware
+
+
+def churn() -> None:
+    """Replace a worker, open and close connections, and take a sample."""
+    first, *others = current.deployments
+    number = int(others[-1].worker.worker.worker_id, 16) + 1
+    get_backend().goodbye(others[0].worker.worker.worker_id)
+    current.deployments.remove(others[0])
+    made = deployment(number)
+    made.report(*opened(made, 3 + number % 17), loop_lag_seconds=[number % 3])
+    held = list(first.worker.connections.values())
+    first.totals.codes["1000"] += 1
+    first.report(*opened(first, 1))
+    closed = held[: number % 3]
+    get_backend().exchange(first.worker.change(closed=closed))
+    first.sample()
