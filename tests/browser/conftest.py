@@ -84,9 +84,13 @@ class Site:
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
-        subprocess.run(
-            [sys.executable, "-c", PREPARE], env=self.environment, cwd=ROOT, check=True
-        )
+        if not (directory / "db.sqlite3").exists():
+            self.run(PREPARE)
+
+    def run(self, script: str) -> None:
+        """Run a script under the settings of the site."""
+        command = [sys.executable, "-c", script]
+        subprocess.run(command, env=self.environment, cwd=ROOT, check=True)
 
     def start(self) -> None:
         self.process = subprocess.Popen(

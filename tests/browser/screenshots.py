@@ -1,8 +1,8 @@
 """Takes screenshots of the admin page: each state, wide and narrow, light and dark.
 
 ``python -m tests.browser.screenshots DIRECTORY`` in a clone, with the dependency groups
-``test``, ``browser`` and ``picture`` and Debian's Chromium. It starts the example, whose
-workers' reports are made up, and writes a PNG for each page of each state and theme.
+``test``, ``browser`` and ``picture`` and Debian's Chromium. It starts the example with
+made-up reports of workers, and writes a PNG for each page of each state and theme.
 ``--docs`` writes those of the documentation to ``docs/images`` instead.
 """
 

@@ -11,8 +11,7 @@ from playwright.sync_api import Page
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
-from tests.browser.conftest import Site, Visit, serving, wait_for
-from tests.support.redis_servers.server import RedisServer
+from tests.browser.conftest import Site, Visit, wait_for
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 
@@ -21,19 +20,6 @@ Visits = Callable[..., Visit]
 PATH = "/admin/django_socket_status/socketstatus/"
 SECONDS = 60_000
 XSS = '"><img src=x onerror=alert(1)>'
-
-
-@pytest.fixture(scope="module")
-def redis_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with (
-        RedisServer() as server,
-        serving(
-            tmp_path_factory.mktemp("redis_site"),
-            DJANGO_SETTINGS_MODULE="tests.browser.site.on_redis",
-            SITE_REDIS_URL=server.url,
-        ) as site,
-    ):
-        yield site
 
 
 @pytest.fixture
@@ -101,14 +87,6 @@ def test_selection_is_disconnected_and_the_result_reaches_its_end(
 ) -> None:
     for seen in steps_of_three(site, visit, sockets):
         assert seen.violations() == []
-
-
-@pytest.mark.redis
-def test_selection_is_disconnected_on_two_workers_with_redis(
-    redis_site: Site, visit: Visits
-) -> None:
-    with five_calls(redis_site) as sockets:
-        list(steps_of_three(redis_site, visit, sockets))
 
 
 def steps_of_three(

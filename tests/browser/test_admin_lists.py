@@ -155,6 +155,11 @@ class ManySockets:
     async def _connect(self, url: str, **options: Any) -> Any:
         return await connect(url, **options)
 
+    def open_and_close(self) -> None:
+        """Open another one, and close it at once."""
+        socket = self._open()
+        self._run(socket.close())
+
     def close_oldest(self) -> None:
         self._run(self._sockets.pop(0).close())
 

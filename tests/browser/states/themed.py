@@ -16,3 +16,6 @@ INSTALLED_APPS = [THEME, *INSTALLED_APPS]
 ROOT_URLCONF = "tests.browser.states.urls"
 ASGI_APPLICATION = "tests.browser.states.asgi.application"
 MIDDLEWARE = [*MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
+
+#: Jazzmin would load its font from Google.
+JAZZMIN_SETTINGS = {"use_google_fonts_cdn": False}
