@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
 from typing import Any
@@ -139,3 +141,90 @@ def test_page_is_translated_and_fits(look: Look, name: str) -> None:
     for width in (390, 1400):
         resize(visit, width)
         assert overflow(visit) == 0
+
+
+#: What each state says, and what the bar calls it; the next step is tested elsewhere.
+SAYS = {
+    "new": ("No process has served a WebSocket yet.", "Live"),
+    "wsgi": ("This one is WSGI, and cannot.", "Live"),
+    "idle": ("No connection is open.", "Live"),
+    "partial": ("1 worker is still reporting.", "Live"),
+    "counts": ("only counts are kept.", "Live"),
+    "draining": ("1 worker is draining", "Live"),
+    "stale": ("The status cannot be read now: these numbers", "Not up to date"),
+    "unreadable": ("The status cannot be read now.", None),
+}
+
+
+@pytest.mark.parametrize("state", SAYS)
+def test_state_says_what_it_is(states: Site, visit: Any, state: str) -> None:
+    seen = visit(f"{states.origin}/state/{state}/")
+    text, pill = SAYS[state]
+    give_up_at = time.monotonic() + 60
+    # What was read before is old after two seconds.
+    while True:
+        seen.page.goto(states.origin + ADMIN)
+        if text in seen.page.inner_text("#ss"):
+            break
+        assert time.monotonic() < give_up_at
+    if pill is not None:
+        assert seen.page.locator("#ss-pill").inner_text() == pill
+    resize(seen, 390)
+    assert overflow(seen) == 0
+    assert seen.violations(within="#ss") == []
+    assert complaints(seen) == []
+
+
+class Replay:
+    """Answers each question of a page at once, and differently each time."""
+
+    def __init__(self, ask: Callable[[str], Any]) -> None:
+        self.number = 0
+        self.answers = [ask(it) for it in ("now/", "plots/")]
+
+    def __call__(self, route: Any) -> None:
+        self.number += 1
+        old = self.answers["/plots/" in route.request.url]
+        # Other workers, types and numbers; every second time, the rows of a type go.
+        text = re.sub(r"0{10}(\d+)", rf"{self.number:010x}\1", old.text())
+        text = text.replace("web-", f"web{self.number}-").replace("call", "kind")
+        if self.number % 2:
+            text = re.sub(r"<tr>.*?stt_room.*?</tr>", "", text)
+        tag = {"etag": f'"{self.number}"'}
+        route.fulfill(status=200, body=text, headers={**old.headers, **tag})
+
+
+#: Asks again at once.
+AT_ONCE = "const wait = setTimeout; setTimeout = (call) => wait(call, 0);"
+
+
+def test_tab_that_stays_open_does_not_grow(states: Site, browser: Any) -> None:
+    """As many updates as in an hour, of which the first ones are not compared."""
+    with contextlib.closing(browser.new_context()) as context:
+        ask = context.request.get
+        ask(f"{states.origin}/state/busy/")
+        replay = Replay(lambda path: ask(states.origin + ADMIN + path))
+        page = context.new_page()
+        page.add_init_script(AT_ONCE)
+        page.route(re.compile(r"/(now|plots)/"), replay)
+        page.goto(states.origin + ADMIN)
+        measured = [size_after(page, replay, 60 + 20 * it) for it in range(20)]
+    quarter = len(measured) // 4
+    for first, last in zip(
+        zip(*measured[:quarter], strict=True),
+        zip(*measured[-quarter:], strict=True),
+        strict=True,
+    ):
+        assert min(last) <= max(first) * 1.03, measured
+
+
+def size_after(page: Any, replay: Replay, updates: int) -> tuple[int, int, int]:
+    """Return the nodes, listeners and bytes of a page, without garbage."""
+    while replay.number < updates:
+        page.wait_for_event("response")
+    session = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    counts = session.send("Memory.getDOMCounters")
+    heap = session.send("Runtime.getHeapUsage")
+    session.detach()
+    return counts["nodes"], counts["jsEventListeners"], heap["usedSize"]
