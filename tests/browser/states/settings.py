@@ -9,8 +9,4 @@ ROOT_URLCONF = "tests.browser.states.urls"
 ASGI_APPLICATION = "tests.browser.states.asgi.application"
 WSGI_APPLICATION = None
 
-MIDDLEWARE = [
-    "tests.browser.states.site.churning",
-    *MIDDLEWARE,
-    "django.middleware.locale.LocaleMiddleware",
-]
+MIDDLEWARE = [*MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]

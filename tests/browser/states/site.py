@@ -8,7 +8,7 @@ import datetime
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from django.contrib.auth import login
 from django.contrib.auth.models import User
@@ -27,7 +27,17 @@ from django_socket_status.activity.stored import Entries
 from django_socket_status.backends import get_backend
 from django_socket_status.endings import CAUSES
 from django_socket_status.endpoints.loaded import own_endpoints
+from django_socket_status.limits import (
+    MAX_LABEL_NAME,
+    MAX_LABEL_VALUE,
+    MAX_PATH,
+    MAX_TYPE,
+    MAX_USER_ID,
+    bounded_text,
+)
 from django_socket_status.records import OpenedConnection
+from django_socket_status.registry.tally import MAX_REASON
+from django_socket_status.reporter.condition import MAX_RELEASE
 from django_socket_status.services import SocketStatusService
 from django_socket_status.testing import FakeWorker, isolated_socket_status
 from tests.admin.conftest import Deployment
@@ -127,33 +137,37 @@ def ended(count: int) -> None:
         )
         for number in range(count)
     ]
-    worker = "0" * 15 + "1"
-    get_backend().keep_ended(
-        "closed", Entries(closed_text(worker, "v8", closed, 0), count)
-    )
     rejected = [
         RejectedHandshake(
             record(number)._replace(number=0), ("403", "404", "gone")[number % 3]
         )
         for number in range(count // 2)
     ]
-    get_backend().keep_ended(
-        "rejected", Entries(rejected_text(worker, "v8", rejected), len(rejected))
-    )
+    keep("0" * 15 + "1", "v8", closed, rejected)
 
 
-def remember(made: Deployment) -> None:
-    """Take the samples of an hour, but for some minutes."""
+def keep(
+    worker_id: str,
+    release: str,
+    closed: Sequence[EndedConnection],
+    rejected: Sequence[RejectedHandshake],
+) -> None:
+    """Keep what ended."""
+    text = closed_text(worker_id, release, closed, 0)
+    get_backend().keep_ended("closed", Entries(text, len(closed)))
+    text = rejected_text(worker_id, release, rejected)
+    get_backend().keep_ended("rejected", Entries(text, len(rejected)))
+
+
+def remember(made: Deployment, kinds: Mapping[str, int], *, steps: int = 360) -> None:
+    """Take samples of so many connections by type, but for some minutes."""
     stored = get_backend().read_totals()
     assert stored is not None
     recorder, totals = Recorder(stored.carry), made.totals
-    counts = Counter[str]()
-    for it in current.deployments:
-        counts.update(it.worker.counts)
-    for step in range(360, 0, -1):
+    for step in range(steps, 0, -1):
         if 130 < step < 155:
             continue
-        for number, kind in enumerate(ROUTES):
+        for number, kind in enumerate(kinds):
             totals.opened[kind] = totals.opened.get(kind, 0) + step * 7 % (2 + number)
             closed = totals.closed.setdefault(kind, {})
             cause = CAUSES[1 if step % 9 == 0 else 2 if step % 31 == 0 else 0]
@@ -161,7 +175,7 @@ def remember(made: Deployment) -> None:
         wave = 1 + math.sin(step / 45) / 5
         sample = Sample(
             at=stored.now - 10 * step,
-            open={kind: round(count * wave) for kind, count in counts.items()},
+            open={kind: round(count * wave) for kind, count in kinds.items()},
             users=7,
             workers=3,
             stale=False,
@@ -197,7 +211,10 @@ def busy(*, details: bool = True, count: int = 16) -> None:
             loop_lag_seconds=[1.74 if is_slow else 0.01],
             release="v7" if made is first else "v8",
         )
-    remember(first)
+    counts = Counter[str]()
+    for made in current.deployments:
+        counts.update(made.worker.counts)
+    remember(first, counts)
     first.report()
     first.sample()
     ended(24)
@@ -239,13 +256,43 @@ def many() -> None:
         made.report(*opened(made, 5_000))
 
 
+def hostile() -> None:
+    """Everything that a client, a user or a setting names is a payload."""
+    current.begin(**LONG)
+    for number, text in enumerate(HOSTILE, start=1):
+        user, _is_new = User.objects.get_or_create(username=text[:150])
+        made = deployment(number, server=text[:64])
+        worker = made.worker.worker
+        made.worker.worker = dataclasses.replace(worker, host=text[:255])
+        kind, label = bounded_text(text, MAX_TYPE), bounded_text(text, MAX_LABEL_VALUE)
+        labels = {bounded_text(text, MAX_LABEL_NAME): label}
+        opened = [
+            made.worker.open(kind, user=it, labels=labels, endpoint=text[:MAX_PATH])
+            for it in (str(user.pk), bounded_text(text, MAX_USER_ID))
+        ]
+        release = bounded_text(text, MAX_RELEASE)
+        made.report(*opened, release=release, loop_lag_seconds=[9.0])
+        made.totals.rejected[kind] = {label[:64]: 7}
+        made.totals.closed[kind] = {"app_error": 70}
+        remember(made, made.worker.counts, steps=6)
+        made.report(release=release, loop_lag_seconds=[9.0])
+        made.sample()
+        reason, now = bounded_text(text, MAX_REASON), time.time()
+        keep(
+            worker.worker_id,
+            release,
+            [EndedConnection(it, now, "app_error", 4001, reason) for it in opened],
+            [RejectedHandshake(it._replace(number=0), "403") for it in opened],
+        )
+
+
 def live() -> None:
     """Nothing is made up: this process reports the WebSockets that it serves."""
     current.begin()
 
 
 #: What begins an action of each kind, which no made-up worker carries out.
-ACTIONS = {"command": "disconnect/?type=call", "drain": "drain/?worker={worker}"}
+ACTIONS = {"command": "disconnect/", "drain": "drain/?worker={worker}"}
 FORM = {
     "confirm": "1",
     "all_matching": "1",
@@ -254,6 +301,10 @@ FORM = {
     "grace_seconds": "5",
     "over_seconds": "600",
 }
+
+#: Markup, a direction and a kilobyte; and all at once, as far as there is room.
+MARKUP = '"><img src=x onerror=alert(1)><script>alert(1)</script>'
+HOSTILE = (MARKUP, "\u202eevil\u2066" + MARKUP, "x" * 1024, MARKUP * 20)
 
 STATES: Mapping[str, Callable[[], None]] = {
     "new": new,
@@ -267,7 +318,7 @@ STATES: Mapping[str, Callable[[], None]] = {
     "many": many,
     "draining": draining,
     "live": live,
-    "churn": busy,
+    "hostile": hostile,
 }
 
 
@@ -285,7 +336,7 @@ def bring_about(request: HttpRequest, name: str) -> HttpResponse:
             User.objects.get(username="ada"),
             backend="django.contrib.auth.backends.ModelBackend",
         )
-    return JsonResponse(names_of(begin_actions=name == "busy"))
+    return JsonResponse(names_of(begin_actions=name in ("busy", "hostile")))
 
 
 def names_of(*, begin_actions: bool) -> dict[str, str]:
@@ -304,30 +355,3 @@ def names_of(*, begin_actions: bool) -> dict[str, str]:
             assert answer.status_code == 302, answer.content
             names[name] = answer.headers["Location"].rstrip("/").rpartition("/")[2]
     return names
-
-
-def churning(get_response):
-    """In the state "churn", change everything before each update of the overview."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        if current.name == "churn" and request.path.endswith(("/now/", "/plots/")):
-            churn()
-        return get_response(request)
-
-    return middleware
-
-
-def churn() -> None:
-    """Replace a worker, open and close connections, and take a sample."""
-    first, *others = current.deployments
-    number = int(others[-1].worker.worker.worker_id, 16) + 1
-    get_backend().goodbye(others[0].worker.worker.worker_id)
-    current.deployments.remove(others[0])
-    made = deployment(number)
-    made.report(*opened(made, 3 + number % 17), loop_lag_seconds=[number % 3])
-    held = list(first.worker.connections.values())
-    first.totals.codes["1000"] += 1
-    first.report(*opened(first, 1))
-    closed = held[: number % 3]
-    get_backend().exchange(first.worker.change(closed=closed))
-    first.sample()
