@@ -14,7 +14,7 @@ from tests.browser.test_admin_actions import (
     Visits,
     five_calls,
     signed_in,
-    steps_of_three,
+    three_of_five_are_disconnected,
 )
 from tests.browser.test_admin_lists import ManySockets, ids
 from tests.browser.test_admin_overview import QUICK, is_open
@@ -46,7 +46,7 @@ def seen(redis_site: Site, visit: Visits) -> Visit:
 
 def test_selection_is_disconnected(redis_site: Site, visit: Visits) -> None:
     with five_calls(redis_site) as sockets:
-        list(steps_of_three(redis_site, visit, sockets))
+        three_of_five_are_disconnected(redis_site, visit, sockets)
 
 
 def test_page_is_complete_while_connections_churn(

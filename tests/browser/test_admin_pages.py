@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -99,6 +100,9 @@ def test_page_is_for_every_eye_and_the_keyboard(look: Look, name: str) -> None:
     visit = look(name)
     resize(visit, 1400)
     visit.page.emulate_media(color_scheme="light", forced_colors="none")
+    visit.page.evaluate(
+        "document.querySelector('.ss-filters')?.toggleAttribute('open')"
+    )
     assert visit.violations() == []
     assert overflow(visit) == 0
     visit.page.emulate_media(forced_colors="active")
@@ -156,6 +160,10 @@ SAYS = {
 }
 
 
+#: The pages that hold no text of a client or a user.
+PLAIN = {"disconnect some", "gone", "log"}
+
+
 @pytest.mark.parametrize("state", SAYS)
 def test_state_says_what_it_is(states: Site, visit: Any, state: str) -> None:
     seen = visit(f"{states.origin}/state/{state}/")
@@ -172,6 +180,19 @@ def test_state_says_what_it_is(states: Site, visit: Any, state: str) -> None:
     resize(seen, 390)
     assert overflow(seen) == 0
     assert seen.violations(within="#ss") == []
+    assert complaints(seen) == []
+
+
+def test_payloads_are_text_and_fit_a_narrow_screen(states: Site, visit: Any) -> None:
+    seen = visit(f"{states.origin}/state/hostile/")
+    names = json.loads(seen.page.inner_text("body"))
+    seen.page.on("dialog", lambda dialog: seen.complaints.append(dialog.message))
+    resize(seen, 390)
+    for name, path in PAGES.items():
+        seen.page.goto(states.origin + ADMIN + path.format(**names))
+        assert seen.page.locator("#ss").get_by_text("<img").count() or name in PLAIN
+        assert seen.page.locator("#ss :is(img, script)").count() == 0, name
+        assert overflow(seen) == 0, name
     assert complaints(seen) == []
 
 
