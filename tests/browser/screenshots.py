@@ -21,22 +21,18 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.conftest import CHROMIUM, QUIET, Site, StatesSite, serving
+from tests.browser.states.pages import ADMIN, PAGES
 from tests.support.source import ROOT
 
-ADMIN = "/admin/django_socket_status/socketstatus/"
 WIDTHS = {"wide": 1400, "narrow": 390}
 SCHEMES = ("light", "dark")
 THEMES = ("unfold", "jazzmin", "grappelli")
 
-#: The pages of each state; {worker} and {connection} are one of it.
-PAGES = {
+#: The pages of each state. In the state "live", the actions.
+STATES = {
     "new": ["", "open/", "drain/"],
     "idle": ["", "open/", "closed/"],
-    "busy": [
-        *("", "?span=6h", "open/", "closed/", "rejected/", "open/?type=nothing"),
-        *("connection/{connection}/", "disconnect/?type=call", "disconnect/"),
-        *("drain/", "drain/?worker={worker}"),
-    ],
+    "busy": ["?span=6h", *PAGES.values()],
     "unreadable": ["", "open/"],
     "stale": [""],
     "partial": ["", "open/"],
@@ -61,10 +57,10 @@ class Shot(NamedTuple):
 
 DOCS = (
     Shot("admin-overview", "busy", "", 1400, 1150),
-    Shot("admin-list", "busy", "open/", 1400, 760),
-    Shot("admin-disconnect", "busy", "disconnect/?type=call", 1400, 860),
-    Shot("admin-narrow", "busy", "", 390, 844, "dark"),
-    Shot("admin-stale", "stale", "", 1400, 560),
+    Shot("admin-list", "busy", "open/", 1400, 800),
+    Shot("admin-disconnect", "busy", "disconnect/?type=stt", 1400, 740),
+    Shot("admin-narrow", "busy", "", 390, 900, "dark"),
+    Shot("admin-stale", "stale", "", 1400, 500),
 )
 
 
@@ -74,16 +70,18 @@ class Photographer:
     Args:
         site: The site of the states.
         browser: The browser.
+        language: What the browser asks for.
     """
 
-    def __init__(self, site: Site, browser: Browser) -> None:
+    def __init__(self, site: Site, browser: Browser, language: str = "en-US") -> None:
         self.site = site
         self.browser = browser
+        self.language = language
 
     @contextmanager
     def visit(self, state: str, **options: Any) -> Iterator[tuple[Page, dict]]:
         """Yield a page that is signed in, and what can be named in the state."""
-        context = self.browser.new_context(reduced_motion="reduce", **options)
+        context = self.browser.new_context(locale=self.language, **options)
         answer = context.request.get(f"{self.site.origin}/state/{state}/")
         assert answer.ok, answer.text()
         yield context.new_page(), answer.json()
@@ -96,7 +94,7 @@ class Photographer:
     def state(self, state: str, directory: Path) -> None:
         """Take the pictures of a state."""
         with self.visit(state) as (page, names):
-            for number, path in enumerate(PAGES[state]):
+            for number, path in enumerate(STATES[state]):
                 self.go_to(page, state, path.format(**names))
                 for width in WIDTHS:
                     page.set_viewport_size({"width": WIDTHS[width], "height": 900})
@@ -145,8 +143,8 @@ class Photographer:
         ):
             self.go_to(page, shot.state, shot.page.format(**names))
             picture = Image.open(io.BytesIO(page.screenshot()))
-        # A fifth of the size, and no difference that is seen.
-        small = picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=48)
+        # A quarter of the size, and no difference that is seen.
+        small = picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=255)
         small.save(ROOT / f"docs/images/{shot.name}.png", optimize=True)
 
 
@@ -160,13 +158,16 @@ def photographer(browser: Browser, **environment: str) -> Iterator[Photographer]
         yield Photographer(site, browser)
 
 
-def take_all(browser: Browser, output: Path, states: Sequence[str]) -> None:
-    """Write the pictures of states, and of every theme."""
+def take_all(
+    browser: Browser, output: Path, states: Sequence[str], language: str
+) -> None:
+    """Write the pictures of states, and of every theme if all are wanted."""
     output.mkdir(parents=True, exist_ok=True)
     with photographer(browser) as ours:
+        ours.language = language
         for state in states:
             ours.state(state, output)
-    for theme in THEMES:
+    for theme in THEMES if len(states) == len(STATES) else ():
         directory = output / theme
         directory.mkdir(exist_ok=True)
         environment = {
@@ -182,7 +183,8 @@ def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("output", type=Path, nargs="?", default=Path("screenshots"))
     parser.add_argument("--docs", action="store_true", help="write docs/images alone")
-    parser.add_argument("--state", action="append", choices=[*PAGES], dest="states")
+    parser.add_argument("--state", action="append", choices=[*STATES], dest="states")
+    parser.add_argument("--language", default="en-US")
     chosen = parser.parse_args(arguments)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
@@ -191,7 +193,8 @@ def main(arguments: Sequence[str]) -> None:
                 for shot in DOCS:
                     ours.documentation(shot)
         else:
-            take_all(browser, chosen.output, chosen.states or [*PAGES])
+            states = chosen.states or [*STATES]
+            take_all(browser, chosen.output, states, chosen.language)
         browser.close()
 
 

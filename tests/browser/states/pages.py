@@ -7,7 +7,6 @@ ADMIN = "/admin/django_socket_status/socketstatus/"
 #: In the state "busy", which says what is to be put into them.
 PAGES = {
     "overview": "",
-    "six hours": "?span=6h",
     "open": "open/",
     "no match": "open/?type=nothing",
     "closed": "closed/",

@@ -98,7 +98,7 @@ def _ago(seconds: float) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(at, tz=datetime.timezone.utc)
 
 
-def opened(made: Deployment, count: int) -> list[OpenedConnection]:
+def opened(made: Deployment, count: int, *, first: int = 0) -> list[OpenedConnection]:
     """Return connections of several types, users, rooms and ages."""
     users = [str(it) for it in User.objects.values_list("pk", flat=True)]
     kinds, now = list(ROUTES), time.time()
@@ -110,7 +110,7 @@ def opened(made: Deployment, count: int) -> list[OpenedConnection]:
             at=now - 5 - 37.0 * number**1.5,
             endpoint=ROUTES[kinds[number * number % 7 % len(kinds)]],
         )
-        for number in range(count)
+        for number in range(first, first + count)
     ]
 
 
@@ -196,21 +196,20 @@ def idle() -> None:
     deployment(1).report()
 
 
-def busy(*, details: bool = True, count: int = 16) -> None:
+def busy(*, details: bool = True) -> None:
     """Three workers with connections and a history; one has a slow event loop."""
     current.begin(OPTIONS={"details": details}, **LONG)
     own = own_endpoints()
     assert own is not None
     get_backend().report_endpoints(own.to_text(), 0.0)
-    first = deployment(1)
-    for made in (first, deployment(2, server="daphne"), deployment(3)):
-        number = len(current.deployments) if made is not first else 1
-        is_slow = made is current.deployments[1]
+    for number, server in enumerate(("uvicorn", "daphne", "uvicorn"), start=1):
+        made = deployment(number, server=server)
         made.report(
-            *opened(made, count - 5 * number),
-            loop_lag_seconds=[1.74 if is_slow else 0.01],
-            release="v7" if made is first else "v8",
+            *opened(made, 11 - 2 * number, first=7 * number - 7),
+            loop_lag_seconds=[1.74 if server == "daphne" else 0.01],
+            release="v7" if number == 1 else "v8",
         )
+    first = current.deployments[0]
     counts = Counter[str]()
     for made in current.deployments:
         counts.update(made.worker.counts)
