@@ -17,13 +17,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from tests.browser.conftest import CHROMIUM, QUIET, Site, StatesSite, serving
 from tests.browser.states.pages import ADMIN, PAGES
 from tests.support.source import ROOT
 
+IMAGES = ROOT / "docs/images"
 WIDTHS = {"wide": 1400, "narrow": 390}
 SCHEMES = ("light", "dark")
 THEMES = ("unfold", "jazzmin", "grappelli")
@@ -136,6 +136,9 @@ class Photographer:
 
     def documentation(self, shot: Shot) -> None:
         """Write a picture of the documentation."""
+        # Of the dependency group "picture": the tests do without it.
+        from PIL import Image
+
         size = {"width": shot.width, "height": shot.height}
         with self.visit(shot.state, color_scheme=shot.scheme, viewport=size) as (
             page,
@@ -145,7 +148,7 @@ class Photographer:
             picture = Image.open(io.BytesIO(page.screenshot()))
         # A quarter of the size, and no difference that is seen.
         small = picture.convert("P", palette=Image.Palette.ADAPTIVE, colors=255)
-        small.save(ROOT / f"docs/images/{shot.name}.png", optimize=True)
+        small.save(IMAGES / f"{shot.name}.png", optimize=True)
 
 
 @contextmanager

@@ -8,12 +8,15 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser import screenshots
 from tests.browser.conftest import Site, Visit
 from tests.browser.states.pages import ADMIN, PAGES
+from tests.support.source import ROOT
 from tests.test_locale import catalog_of
 
 pytestmark = pytest.mark.browser
@@ -194,6 +197,17 @@ def test_payloads_are_text_and_fit_a_narrow_screen(states: Site, visit: Any) -> 
         assert seen.page.locator("#ss :is(img, script)").count() == 0, name
         assert overflow(seen) == 0, name
     assert complaints(seen) == []
+
+
+def test_screenshots_are_taken_and_those_of_the_documentation_are_there(
+    states: Site, browser: Any, tmp_path: Path
+) -> None:
+    screenshots.Photographer(states, browser).state("wsgi", tmp_path)
+    assert len(list(tmp_path.iterdir())) == 4
+    names = {f"{it.name}.png" for it in screenshots.DOCS}
+    assert names == {it.name for it in screenshots.IMAGES.glob("admin-*")}
+    pages = "".join(it.read_text() for it in (ROOT / "docs/how-to").glob("*admin*.md"))
+    assert all(f"images/{it}" in pages for it in names)
 
 
 class Replay:
