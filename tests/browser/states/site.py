@@ -216,7 +216,7 @@ def busy(*, details: bool = True) -> None:
     remember(first, counts)
     first.report()
     first.sample()
-    ended(24)
+    ended(12)
 
 
 def counts() -> None:
