@@ -200,8 +200,8 @@ class Visit:
         axe = files("axe_playwright_python").joinpath("axe.min.js")
         if not self.page.evaluate("'axe' in globalThis"):
             self.page.evaluate(axe.read_text())
-        only = {"runOnly": rules} if rules else {}
-        found = self.page.evaluate("(its) => axe.run(...its)", [within, only])
+        how = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
+        found = self.page.evaluate("(its) => axe.run(...its)", [within, how])
         return [
             f"{violation['id']}: {node['html'][:200]}"
             for violation in found["violations"]
