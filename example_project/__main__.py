@@ -72,7 +72,7 @@ def parser() -> argparse.ArgumentParser:
         type=at_least_one,
         default=20,
         metavar="N",
-        help="how many there are at a time, at the most",
+        help="the most that there are at a time",
     )
     add("--seed", type=int, default=1, help="the same seed, the same visitors")
     return parser
