@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 import pytest
 from django.contrib.auth.models import User
 
-from tests.browser.states import site
+from tests.browser.states import made_up, site
 from tests.browser.states.pages import ADMIN, PAGES
 
 FRAGMENTS = {
@@ -54,7 +54,7 @@ class Reader(HTMLParser):
 def names(db: None) -> Iterator[dict[str, str]]:
     """What the URLs name, of a deployment where every text is a payload."""
     User.objects.create_superuser("ada", password="ada")
-    with site.current.isolation:
+    with made_up.current.isolation:
         site.hostile()
         yield site.names_of(begin_actions=True)
 

@@ -15,7 +15,7 @@ from django.core.wsgi import get_wsgi_application
 
 from django_socket_status.status.reader import status_reader
 from example_project.asgi import application as example
-from tests.browser.states.site import current
+from tests.browser.states.made_up import current
 
 # What is seen in the browser is no matter of how busy the machine is.
 status_reader.read_seconds = 10.0
