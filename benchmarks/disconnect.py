@@ -27,6 +27,7 @@ from benchmarks.results import Goal, Row
 from benchmarks.server import Server, served
 from django_socket_status.conf import SQLITE_BACKEND
 from django_socket_status.control.results import DisconnectResult
+from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.services import SocketStatusService
 from django_socket_status.testing import isolated_socket_status
 
@@ -88,7 +89,7 @@ def _workers(count: int) -> Iterator[Sequence[Server]]:
 
 def _acknowledged(store: str, options: Options) -> Iterator[Row]:
     """Disconnect again and again, at any moment of a heartbeat."""
-    times = options.size(150, 3)
+    times = options.size(100, 3)
     with _workers(2) as workers:
         for matches in (1, MATCHES):
             took = asyncio.run(_take_times(workers, matches, times))
@@ -218,10 +219,12 @@ async def _is_settled(sockets: int) -> None:
     """Wait until the store has so many sockets."""
     until = time.monotonic() + SECONDS
     while True:
-        summary = await SocketStatusService.aget_socket_info_summary()
-        if summary["total_sockets"] == sockets:
-            return
-        assert time.monotonic() < until, summary
+        # On a busy machine, a read may take longer than a reader waits.
+        with contextlib.suppress(StatusUnavailableError):
+            summary = await SocketStatusService.aget_socket_info_summary()
+            if summary["total_sockets"] == sockets:
+                return
+        assert time.monotonic() < until
         await asyncio.sleep(0.02)
 
 

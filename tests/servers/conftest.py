@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.pairs import LIKE_UVICORN, PAIRS, Pair, pair, params
+from tests.servers.pairs import LIKE_UVICORN, PAIRS, Pair, pair
 from tests.servers.servers import Site, serving
 
 
@@ -51,7 +51,7 @@ class Pairs:
         self._stack.close()
 
 
-@pytest.fixture(scope="session", params=params([*PAIRS, *LIKE_UVICORN]))
+@pytest.fixture(scope="session", params=[*PAIRS, *LIKE_UVICORN], ids="-".join)
 def pairs(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[], Pair]]:

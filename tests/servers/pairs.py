@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
@@ -33,19 +32,6 @@ PAIRS = [
 ]
 #: Those that do what uvicorn does.
 LIKE_UVICORN = [(it, "sqlite") for it in ("uvicorn-wsproto", "gunicorn-uvicorn")]
-
-
-def on(*pairs: tuple[str, str]) -> pytest.MarkDecorator:
-    """Run a test on some pairs instead of all of them."""
-    return pytest.mark.parametrize("pairs", params(pairs), indirect=True)
-
-
-def params(pairs: Iterable[tuple[str, str]]) -> list[Any]:
-    """Return pairs as parameters of the fixture."""
-    return [
-        pytest.param(it, id="-".join(it), marks=[pytest.mark.redis] * ("redis" in it))
-        for it in pairs
-    ]
 
 
 class Pair:

@@ -14,7 +14,7 @@ from contextlib import ExitStack
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.servers.pairs import Pair, end_of, on
+from tests.servers.pairs import Pair, end_of
 from tests.servers.servers import answer_of, pid_of, wait_until
 
 pytestmark = pytest.mark.server
@@ -63,7 +63,7 @@ def test_one_worker_is_emptied_and_the_other_one_is_not(both):
     both.settle(0)
 
 
-@on(("daphne", "sqlite"))
+@pytest.mark.parametrize("pairs", [("daphne", "sqlite")], indirect=True, ids="-".join)
 def test_newcomer_is_closed_in_what_is_left_of_the_window(both):
     one, _ = both.sites
     with ExitStack() as stack:
@@ -95,7 +95,12 @@ def test_drain_that_is_stopped_closes_nothing_more(both):
     both.settle(0)
 
 
-@on(("daphne", "sqlite"), ("uvicorn-sansio", "redis"), ("granian", "sqlite"))
+@pytest.mark.parametrize(
+    "pairs",
+    [("daphne", "sqlite"), ("uvicorn-sansio", "redis"), ("granian", "sqlite")],
+    indirect=True,
+    ids="-".join,
+)
 def test_hook_ends_with_0_when_the_host_is_empty(both):
     words = ("socket_status", "drain", "--this-host", "--grace", "0", "--over", "1")
     with ExitStack() as stack:
@@ -114,7 +119,9 @@ def test_hook_ends_with_0_when_the_host_is_empty(both):
             assert end_of(client)[0] == code_of(both)
 
 
-@on(("daphne", "sqlite"), ("gunicorn", "redis"))
+@pytest.mark.parametrize(
+    "pairs", [("daphne", "sqlite"), ("gunicorn", "redis")], indirect=True, ids="-".join
+)
 def test_worker_that_is_frozen_during_the_drain_drains_later(both):
     with ExitStack() as stack:
         clients = both.open(stack, "async/leaving/")
