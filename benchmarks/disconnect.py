@@ -58,16 +58,17 @@ def run(options: Options) -> Iterator[Row]:
     allow_files(2 * many + 200)
     directory = Path(os.environ["BENCHMARKS_DIRECTORY"])
     sqlite = {"BACKEND": SQLITE_BACKEND, "OPTIONS": {"path": str(directory / "s")}}
-    with _sharing(sqlite):
-        yield from _acknowledged("sqlite", options)
-        yield from _many(many, workers=1)
-        yield from _many(many, workers=2)
-        yield from _echo(many, options)
+    with _sharing(sqlite), _two_workers() as both:
+        yield from _acknowledged(both, "sqlite", options)
+        yield from _many(both[:1], many, "sqlite")
+        yield from _many(both, many, "sqlite")
+        yield from _echo(both[0], many, options)
     with started("disconnect") as redis:
         if redis is not None:
-            with _sharing({"BACKEND": REDIS, "OPTIONS": {"url": redis.url}}):
-                yield from _acknowledged("redis", options)
-                yield from _many(many, workers=2, store="redis")
+            shared = {"BACKEND": REDIS, "OPTIONS": {"url": redis.url}}
+            with _sharing(shared), _two_workers() as both:
+                yield from _acknowledged(both, "redis", options)
+                yield from _many(both, many, "redis")
 
 
 @contextlib.contextmanager
@@ -82,30 +83,21 @@ def _sharing(socket_status: dict[str, Any]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _workers(count: int) -> Iterator[Sequence[Server]]:
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(served(*SITE)) for _ in range(count)]
+def _two_workers() -> Iterator[Sequence[Server]]:
+    with served(*SITE) as one, served(*SITE) as two:
+        yield one, two
 
 
-def _acknowledged(store: str, options: Options) -> Iterator[Row]:
+def _acknowledged(
+    workers: Sequence[Server], store: str, options: Options
+) -> Iterator[Row]:
     """Disconnect again and again, at any moment of a heartbeat."""
     times = options.size(100, 3)
-    with _workers(2) as workers:
-        for matches in (1, MATCHES):
-            took = asyncio.run(_take_times(workers, matches, times))
-            yield _row(
-                f"{matches} matches on two workers, {store}, {times} times",
-                "acknowledged, p99",
-                _p99(took),
-                "s",
-                ACKNOWLEDGED,
-            )
-            yield _row(
-                f"{matches} matches on two workers, {store}, {times} times",
-                "acknowledged, median",
-                statistics.median(took),
-                "s",
-            )
+    for matches in (1, MATCHES):
+        took = asyncio.run(_take_times(workers, matches, times))
+        setting = f"{matches} matches on two workers, {store}, {times} times"
+        yield _row(setting, "acknowledged, p99", _p99(took), "s", ACKNOWLEDGED)
+        yield _row(setting, "acknowledged, median", statistics.median(took), "s")
 
 
 async def _take_times(
@@ -126,10 +118,11 @@ async def _take_times(
     return took
 
 
-def _many(count: int, *, workers: int, store: str = "sqlite") -> Iterator[Row]:
-    setting = f"{count:,} matches on {workers} workers, {store}"
-    with _workers(workers) as servers:
-        result, seconds, used, closed_at = asyncio.run(_close_many(servers, count))
+def _many(servers: Sequence[Server], count: int, store: str) -> Iterator[Row]:
+    """Disconnect very many at once, and spare others."""
+    workers = len(servers)
+    setting = f"{count:,} matches on {workers} of two workers, {store}"
+    result, seconds, used, closed_at = asyncio.run(_close_many(servers, count))
     assert (result.matched, result.complete) == (count, True), result
     yield _row(setting, "acknowledged", seconds, "s", MANY if workers == 1 else None)
     milliseconds = 1e3 * (max(closed_at) - min(closed_at)) / len(closed_at)
@@ -154,15 +147,12 @@ async def _close_many(
     return result, seconds, used, [it.closed_at for it in clients if it.closed_at]
 
 
-def _echo(count: int, options: Options) -> Iterator[Row]:
+def _echo(server: Server, count: int, options: Options) -> Iterator[Row]:
     """Let one connection that stays open send echoes, from another process."""
     setting = f"an echo while {count:,} others close on its worker"
     quiet = options.size(5.0, 0.3)
     stop = Path(os.environ["BENCHMARKS_DIRECTORY"], "stop")
-    with (
-        _workers(1) as (server,),
-        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
-    ):
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         before, during = asyncio.run(_echoes(server, count, quiet, pool, stop))
     yield _row(setting, "p99 before", _p99(before), "ms")
     yield _row(setting, "p99 meanwhile", _p99(during), "ms")
