@@ -34,6 +34,7 @@ NAMES = {
     "select": "selecting the connections of one user among 100,000",
     "command_line": "what manage.py socket_status adds to an empty command",
     "alternatives": "what people build: a database row, a counter in the cache",
+    "disconnect": "how soon connections are closed, and what an echo feels of it",
     "drain": "how evenly a drain closes the sockets of a worker",
     "live": "live push under a real server, and how soon a change is told",
 }
@@ -85,7 +86,12 @@ def parser() -> argparse.ArgumentParser:
     add("names", nargs="*", type=_name, metavar="NAME", help="default: all")
     add("--rounds", type=_count, metavar="N", help=f"rounds to take, default {ROUNDS}")
     add("--quick", action="store_true", help="only see that everything runs")
-    add("--sockets", type=_count, metavar="N", help="of drain, default 10000")
+    add(
+        "--sockets",
+        type=_count,
+        metavar="N",
+        help="how many are closed, default 10000",
+    )
     add("--seconds", type=_count, metavar="S", help="of drain, default 60")
     output = parser.add_mutually_exclusive_group()
     add = output.add_argument

@@ -23,7 +23,7 @@ from benchmarks.options import Options
 from benchmarks.results import Goal, Row
 from benchmarks.server import Server, served
 
-__all__ = ["run"]
+__all__ = ["allow_files", "run"]
 
 SITE = "benchmarks.live_site", "benchmarks.live_settings"
 PATH = "/ws/counted/"
@@ -40,7 +40,7 @@ def run(options: Options) -> Iterator[Row]:
     """Drain one worker, and look at the seconds of the window."""
     count = options.sockets or options.size(10_000, 60)
     seconds = options.seconds or options.size(60, 2)
-    _allow_files(count + OTHER_FILES)
+    allow_files(count + OTHER_FILES)
     with served(*SITE) as server:
         clients, used, result = asyncio.run(_drained(server, count, seconds))
     closed = [it.closed_at for it in clients if it.closed_at is not None]
@@ -117,7 +117,7 @@ def _hook(seconds: float) -> dict[str, Any]:
     return {**json.loads(done.stdout), "ended_at": time.monotonic()}
 
 
-def _allow_files(number: int) -> None:
+def allow_files(number: int) -> None:
     """Let this process, and the server that it starts, open so many files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < number:

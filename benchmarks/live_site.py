@@ -43,6 +43,22 @@ async def serve_counted(scope: Scope, receive: Receive, send: Send) -> None:
     await Counted()(scope, receive, send)
 
 
+class Echo(SocketStatusMixin):
+    """A socket that is counted, and answers."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send back what comes."""
+        await receive()
+        await send({"type": "websocket.accept"})
+        while (message := await receive())["type"] != "websocket.disconnect":
+            await send({"type": "websocket.send", "text": message["text"]})
+
+
+async def serve_echo(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve an echo that is counted."""
+    await Echo()(scope, receive, send)
+
+
 async def serve_announced(scope: Scope, receive: Receive, send: Send) -> None:
     """Serve a socket that is counted, and tell the group as it comes and goes."""
     await announce()
@@ -88,6 +104,7 @@ application = ProtocolTypeRouter(
                 path("ws/silent/", serve_silently),
                 path("ws/group/", GroupConsumer.as_asgi()),
                 path("ws/counted/", serve_counted),
+                path("ws/echo/", serve_echo),
                 path("ws/announced/", serve_announced),
             ]
         ),

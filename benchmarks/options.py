@@ -14,8 +14,8 @@ class Options:
     rounds: int
     #: Sizes that show that everything works, and nothing more.
     quick: bool = False
-    #: For the drain: how many sockets, and over how many seconds; ``None`` for as many
-    #: as the promise says.
+    #: For disconnect and drain: how many sockets; for the drain, over how many seconds.
+    #: ``None`` for as many as the promise says.
     sockets: int | None = None
     seconds: float | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import tempfile
 from pathlib import Path
@@ -41,3 +42,6 @@ ASGI_APPLICATION = "benchmarks.applications.application"
 ALLOWED_HOSTS = ["*"]
 
 USE_TZ = True
+
+#: What one benchmark's servers share.
+SOCKET_STATUS = json.loads(os.environ.get("BENCHMARKS_SOCKET_STATUS", "{}"))

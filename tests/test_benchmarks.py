@@ -63,7 +63,7 @@ def fake_valgrind(tmp_path: Path) -> str:
 WITH_REDIS = {
     name for name in NAMES if name.startswith(("redis", "million", "pages", "admin"))
 }
-WITH_SERVERS = {"drain", "echo", "live"}
+WITH_SERVERS = {"disconnect", "drain", "echo", "live"}
 ALONE = NAMES.keys() - WITH_REDIS - WITH_SERVERS - {"instructions"}
 
 

@@ -1,9 +1,15 @@
-"""Two processes of one server, which share a store, and what their clients see."""
+"""Two processes of one server, which share a store, and what their clients see.
+
+To start them takes longer than most tests, so one pair serves many tests of several
+modules: the fixture ``workers`` is in ``conftest.py``.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,53 +19,124 @@ from websockets.sync.client import ClientConnection
 
 from django_socket_status.control.results import DisconnectResult
 from django_socket_status.services import SocketStatusService
-from tests.servers.servers import SECONDS, Site, serving
+from tests.servers.servers import SECONDS, Site, site_of, started, wait_until
+from tests.support.redis_servers.server import RedisServer
 
 REDIS = "django_socket_status.backends.redis.RedisBackend"
 
+#: Each server, and what its workers share.
+PAIRS = [
+    (server, store)
+    for server in ("daphne", "uvicorn-sansio", "hypercorn", "granian", "gunicorn")
+    for store in ("sqlite", "redis")
+]
+#: Those that do what uvicorn does.
+LIKE_UVICORN = [(it, "sqlite") for it in ("uvicorn-wsproto", "gunicorn-uvicorn")]
+
 
 class Pair:
-    """Two processes of one server, which share a store."""
+    """Two processes of one server, which share a store.
 
-    def __init__(self, sites: list[Site]) -> None:
+    Attributes:
+        sites: The two processes.
+        service: The Python API, in the process of the test.
+    """
+
+    def __init__(
+        self, server: str, sites: list[Site], redis: RedisServer | None = None
+    ) -> None:
+        self.server = server
         self.sites = sites
         self.service: type[SocketStatusService]
+        self._redis = redis
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether no test has killed one of them."""
+        return all(it.process.poll() is None for it in self.sites)
 
     def open(self, stack: ExitStack, path: str) -> list[ClientConnection]:
         """Open a socket on each worker."""
         return [stack.enter_context(site.open(path)) for site in self.sites]
 
     def settle(self, sockets: int) -> None:
+        """Wait until both say that exactly so many sockets are open."""
         for site in self.sites:
             site.eventually_holds(sockets)
 
     def disconnect(self, **given: Any) -> DisconnectResult:
-        return self.service.disconnect(wait_seconds=20.0, **given)
+        """Disconnect, and wait for what has to be so."""
+        return self.service.disconnect(**{"wait_seconds": 20.0, **given})
+
+    @contextlib.contextmanager
+    def disconnecting(self, **given: Any) -> Iterator[Future[DisconnectResult]]:
+        """Disconnect on another thread."""
+        with ThreadPoolExecutor(1) as pool:
+            yield pool.submit(self.disconnect, **given)
+
+    def eventually(self, command_id: str, **expected: int) -> DisconnectResult:
+        """Wait until the result of a command has some numbers; return it."""
+        found: list[DisconnectResult | None] = []
+
+        def is_so() -> bool:
+            found[:] = [self.service.get_command(command_id)]
+            return all(getattr(found[0], it) == expected[it] for it in expected)
+
+        wait_until(is_so, explain=lambda: (found, [it.stderr for it in self.sites]))
+        assert found[0] is not None
+        return found[0]
+
+    def flush(self) -> None:
+        """Lose everything that the store has."""
+        if self._redis is not None:
+            self._redis.client().flushall()
+            return
+        path = Path(self.sites[0].socket_status["OPTIONS"]["path"])
+        for file in path.parent.glob(f"{path.name}*"):
+            file.unlink()
+
+    def ends(self, room: str) -> list[dict[str, Any]]:
+        """Return how the sockets of a room ended, as the signals tell it."""
+        entries = [it for site in self.sites for it in site.diary(room)]
+        return [it for it in entries if it["kind"] == "closed"]
+
+    def notes(self, room: str) -> dict[str, list[Any]]:
+        """Return what the consumers of a room wrote down, on the first worker."""
+        path = self.sites[0].directory / "notes"
+        lines = path.read_text().splitlines() if path.exists() else []
+        entries = [json.loads(line) for line in lines]
+        return {kind: what for name, kind, *what in entries if name == room}
 
 
 @contextlib.contextmanager
 def pair(
     server: str,
     directory: Path,
-    environment: dict[str, str] | None = None,
-    **socket_status: Any,
+    store: str = "sqlite",
+    environments: tuple[dict[str, str], dict[str, str]] = ({}, {}),
 ) -> Iterator[Pair]:
-    """Start two workers."""
-    status = {"OPTIONS": {"path": str(directory / "status")}, **socket_status}
+    """Start two workers at once."""
+    status: dict[str, Any] = {"OPTIONS": {"path": str(directory / "status")}}
+    # Each command waits for a heartbeat.
+    often = {"HEARTBEAT_SECONDS": 0.2, "CACHE_SECONDS": 0.1}
     with ExitStack() as stack:
+        redis = stack.enter_context(RedisServer()) if store == "redis" else None
+        if redis is not None:
+            status = {"BACKEND": REDIS, "OPTIONS": {"url": redis.url}}
         sites = [
-            stack.enter_context(
-                serving(
-                    server,
-                    directory / name,
-                    socket_status=status,
-                    quiet=False,
-                    environment=environment,
-                )
+            site_of(
+                server,
+                directory / name,
+                socket_status={**status, **often},
+                environment=environment,
             )
-            for name in ("one", "two")
+            for name, environment in zip(("one", "two"), environments, strict=True)
         ]
-        both = Pair(sites)
+        for site in sites:
+            stack.callback(site.kill)
+        for site in sites:
+            stack.enter_context(started(site))
+        both = Pair(server, sites, redis)
         both.service = stack.enter_context(sites[0].reader())
         yield both
 

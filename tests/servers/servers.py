@@ -338,13 +338,17 @@ def serving(
         ready: The status of the answer with which it is ready.
         **given: See :class:`Site`.
     """
-    if server in LENIENT:
-        given.setdefault("python", (*STRICT, "-W", "ignore::DeprecationWarning"))
-    command = (*SERVERS[server], *words, APPLICATION)
-    with started(Site(command, directory, **given), ready) as site:
+    with started(site_of(server, directory, *words, **given), ready) as site:
         yield site
     if quiet:
         assert not site.complaints(), site.stderr
+
+
+def site_of(server: str, directory: Path, *words: str, **given: Any) -> Site:
+    """Return the project, served by processes that begin to start."""
+    if server in LENIENT:
+        given.setdefault("python", (*STRICT, "-W", "ignore::DeprecationWarning"))
+    return Site((*SERVERS[server], *words, APPLICATION), directory, **given)
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from tests.servers.pairs import REDIS, end_of
 from tests.servers.servers import (
     PROJECT,
     SERVERS,
@@ -26,7 +27,6 @@ from tests.servers.servers import (
     started,
     wait_until,
 )
-from tests.servers.test_disconnect import REDIS, end_of
 from tests.support.redis_servers.server import RedisServer
 from tests.support.source import ROOT
 

@@ -14,7 +14,7 @@ import pytest
 from django_socket_status.records import OpenedConnection
 from django_socket_status.registry.lifecycle import Ending
 from django_socket_status.registry.registry import registry
-from django_socket_status.reporter.describe import ConnectionDescriber, describe
+from django_socket_status.reporter.describe import ConnectionDescriber
 from django_socket_status.reporter.thread import reporter
 from django_socket_status.tracking.entry import enter
 from django_socket_status.tracking.labels import update_labels
@@ -205,12 +205,14 @@ class Books:
     """
 
     def __init__(self, *, details: bool = True) -> None:
-        self.count_keys = None if details else ConnectionDescriber().count_keys
+        #: The books are of one drain after the other, in which no route changes.
+        self._describe = ConnectionDescriber()
+        self.count_keys = None if details else self._describe.count_keys
         self.told: list[tuple[str, OpenedConnection, Any, Ending | None]] = []
         self.open: dict[int, OpenedConnection] = {}
 
     def settle(self) -> Books:
-        changes = registry.drain(describe, self.count_keys)
+        changes = registry.drain(self._describe, self.count_keys)
         for number in changes.closed:
             self.open.pop(number, None)
         self.open.update(changes.opened)

@@ -12,6 +12,7 @@ from django_socket_status.cli.subcommands.users import user_named
 __all__ = [
     "criteria_of",
     "labels_of",
+    "verify_selected",
     "with_user",
     "wrong_values_are_usage_errors",
 ]
@@ -43,6 +44,22 @@ def criteria_of(options: Mapping[str, Any]) -> dict[str, Any]:
         "labels": labels_of(options.get("label") or ()),
         "anonymous": bool(options.get("anonymous")),
     }
+
+
+def verify_selected(options: Mapping[str, Any], *names: str, all_of: str) -> None:
+    """Verify that an option selects something.
+
+    Args:
+        options: The options.
+        *names: Those that select.
+        all_of: What ``--all`` means.
+
+    Raises:
+        UsageError: none of them was given, and ``--all`` was not either.
+    """
+    if not any(options.get(name) for name in (*names, "all")):
+        given = ", ".join(f"--{name.replace('_', '-')}" for name in names)
+        raise UsageError(f"Nothing is selected: give {given}, or --all for {all_of}.")
 
 
 @contextlib.contextmanager

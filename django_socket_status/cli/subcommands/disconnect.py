@@ -16,6 +16,7 @@ from django_socket_status.cli.questions import confirmed, verify_answerable, who
 from django_socket_status.cli.subcommands import connections
 from django_socket_status.cli.subcommands.criteria import (
     labels_of,
+    verify_selected,
     with_user,
     wrong_values_are_usage_errors,
 )
@@ -32,6 +33,9 @@ __all__ = ["NOT_COMPLETE", "WAYS", "act"]
 
 #: The exit code if a connection that matched has not ended.
 NOT_COMPLETE = 3
+
+#: The options that select connections.
+SELECTORS = ("id", "user", "type", "label", "worker", "release")
 
 #: What may become of a connection, as a result names it.
 WAYS = ("closed", "sent", "unsent", "gone", "unanswered")
@@ -76,6 +80,7 @@ def order_of(options: Mapping[str, Any]) -> DisconnectOrder:
     Raises:
         UsageError: an option has an impossible value.
     """
+    verify_selected(options, *SELECTORS, all_of="every connection of the deployment")
     ids, keep = _ids(options.get("id")), _ids(options.get("keep"))
     labels = labels_of(options.get("label") or ())
     with wrong_values_are_usage_errors():

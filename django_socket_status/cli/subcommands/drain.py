@@ -13,7 +13,10 @@ from django_socket_status.cli.notes import verify_covered
 from django_socket_status.cli.output import Output
 from django_socket_status.cli.progress import Progress
 from django_socket_status.cli.questions import who_asks
-from django_socket_status.cli.subcommands.criteria import wrong_values_are_usage_errors
+from django_socket_status.cli.subcommands.criteria import (
+    verify_selected,
+    wrong_values_are_usage_errors,
+)
 from django_socket_status.cli.subcommands.disconnect import NOT_COMPLETE, WAYS
 from django_socket_status.cli.subcommands.lists import table_of
 from django_socket_status.control.drain_results import DrainResult, WorkerDrain
@@ -21,6 +24,9 @@ from django_socket_status.operations.drain import carry_out, drain_order
 from django_socket_status.services import SocketStatusService
 
 __all__ = ["act"]
+
+#: The options that select workers.
+SELECTORS = ("worker", "host", "this_host", "release")
 
 _Field = Field[WorkerDrain]
 
@@ -42,6 +48,7 @@ def act(options: Mapping[str, Any], output: Output) -> int:
     who = who_asks(options.get("requested_by"))
     if options.get("stop"):
         return _stop(selected, who, options, output)
+    verify_selected(options, *SELECTORS, all_of="every worker of the deployment")
     with wrong_values_are_usage_errors():
         order = drain_order(
             **selected,

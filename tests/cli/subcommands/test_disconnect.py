@@ -119,7 +119,7 @@ def test_user_is_found_by_name_or_key(db, shell, caplog):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({}, "Nothing is selected"),
+        ({}, "Nothing is selected: give --id, --user, .* or --all"),
         ({"all": True, "type": "call"}, "no other selector"),
         ({"all": True, "code": 1001}, "code must be"),
         ({"all": True, "rate": 0.0}, "rate must be"),

@@ -97,7 +97,7 @@ def test_no_worker_is_nothing_to_drain(shell):
 @pytest.mark.parametrize(
     ("options", "match"),
     [
-        ({}, "Nothing is selected"),
+        ({}, "Nothing is selected: give --worker, .* or --all"),
         ({"all": True, "release": "a"}, "no other selector"),
         ({"this_host": True, "host": "a"}, "exclude each other"),
         ({"all": True, "over": 3601.0}, "over_seconds must be"),

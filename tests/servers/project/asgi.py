@@ -17,6 +17,7 @@ from django_socket_status.status.reader import status_reader  # noqa: E402
 from tests.servers.project import diary, pulse  # noqa: E402
 from tests.servers.project.consumers import (  # noqa: E402
     AsyncRoomConsumer,
+    NotedConsumer,
     SyncRoomConsumer,
     bare_room,
 )
@@ -35,6 +36,7 @@ application = ProtocolTypeRouter(
             [
                 *websocket_urlpatterns,
                 path("ws/async/<room>/", AsyncRoomConsumer.as_asgi()),
+                path("ws/noted/<room>/", NotedConsumer.as_asgi()),
                 path("ws/sync/<room>/", SyncRoomConsumer.as_asgi()),
                 path("ws/bare/<room>/", SocketStatusMiddleware(bare_room)),
             ]

@@ -22,7 +22,7 @@ from channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
 
 from django_socket_status.consumers import SocketStatusMixin
 
-TICK_SECONDS = 0.02
+TICK_SECONDS = POLL_SECONDS = 0.02
 #: Several heartbeats' worth, and more than Daphne waits; a server must be able to end.
 PUSHES = 400
 #: The extension for that (ASGI specification, "WebSocket Denial Response").
@@ -71,6 +71,10 @@ class AsyncRoomConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
                 self.update_socket_status_labels(told="yes")
             case "fork", how, path:
                 fork(how, path)
+            case "wait", what, _:
+                await until_released(what)
+            case "rest", what, _:
+                return await until_released(what)
         await self.send(text_data=reply(text_data))
 
 
@@ -93,7 +97,36 @@ class SyncRoomConsumer(SocketStatusMixin, WebsocketConsumer):
                 return self.close(code=int(code), reason=reason or None)
             case "return", _, _:
                 raise StopConsumer
+            case "wait", what, _:
+                while not has_come(what):
+                    time.sleep(POLL_SECONDS)
         self.send(text_data=reply(text_data))
+
+
+class NotedConsumer(AsyncRoomConsumer):
+    """Write down what the server lets the consumer know of the end."""
+
+    @property
+    def room(self) -> str:
+        room: str = self.scope["url_route"]["kwargs"]["room"]
+        return room
+
+    async def receive(self, text_data: str = "", bytes_data: bytes = b"") -> None:
+        note(self.room, "began")
+        try:
+            await super().receive(text_data)
+        except BaseException as error:
+            note(self.room, "raised", type(error).__name__)
+            raise
+        note(self.room, "returned")
+
+    async def websocket_disconnect(self, message: Any) -> None:
+        note(self.room, "heard", message["code"], message.get("reason") or "")
+        touch(f"{self.room}-heard")
+        await super().websocket_disconnect(message)
+
+    async def disconnect(self, code: int) -> None:
+        note(self.room, "disconnect")
 
 
 async def bare_room(scope: Any, receive: Any, send: Any) -> None:
@@ -134,16 +167,36 @@ async def serve_room(query: bytes, receive: Any, send: Any) -> None:
 
 async def wait_for_the_end(receive: Any) -> None:
     """Let a handshake wait until its client is gone; leave a file that it began."""
-    Path(os.environ["TMPDIR"], "handshake").touch()  # noqa: ASYNC240 - for a test
+    touch("handshake")
     await receive()
 
 
 async def hold_handshake() -> None:
     """Let a handshake wait until a test lets it go on; leave a file that it began."""
-    directory = Path(os.environ["TMPDIR"])
-    (directory / "handshake").touch()
-    while not (directory / "accept").exists():  # noqa: ASYNC110 - a test makes it
-        await asyncio.sleep(0.01)
+    touch("handshake")
+    await until_released("accept")
+
+
+def touch(name: str) -> None:
+    """Make a file for a test."""
+    Path(os.environ["TMPDIR"], name).touch()
+
+
+def has_come(name: str) -> bool:
+    """Return whether a test has made a file."""
+    return Path(os.environ["TMPDIR"], name).exists()
+
+
+async def until_released(name: str) -> None:
+    """Wait until a test makes a file."""
+    while not has_come(name):  # noqa: ASYNC110 - a test makes it
+        await asyncio.sleep(POLL_SECONDS)
+
+
+def note(room: str, *what: object) -> None:
+    """Write a line into a file of the site."""
+    with Path(os.environ["TMPDIR"], "notes").open("a") as file:
+        file.write(json.dumps([room, *what]) + "\n")
 
 
 async def deny(send: Any, *, has_extension: bool) -> None:
@@ -163,10 +216,17 @@ async def push(send: Any, *, deaf: bool) -> None:
 
 
 async def flood(send: Any) -> None:
-    """Send more than the buffers of a socket hold, until ``send`` raises."""
+    """Send more than the buffers of a socket hold, until ``send`` raises.
+
+    Leaves a file when ``send`` blocks, or has taken everything.
+    """
     with contextlib.suppress(OSError):
         for _ in range(400):
+            # Called off if it is done before: at once, or when the kernel has room.
+            timer = asyncio.get_running_loop().call_later(0.3, touch, "blocked")
             await send({"type": "websocket.send", "text": "x" * 65_536})
+            timer.cancel()
+    touch("blocked")
 
 
 def reply(text: str) -> str:
