@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django_socket_status.activity.as_json import as_json
+from django_socket_status.activity.stored import Entries
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import OpenedConnection, connection_id, instant
 from django_socket_status.validation import (
@@ -25,6 +26,7 @@ from django_socket_status.validation import (
 )
 
 __all__ = [
+    "LEFT_OUT",
     "ClosedConnection",
     "ClosedEntries",
     "EndedConnection",
@@ -255,3 +257,7 @@ def _body(text: str) -> tuple[str, str, Sequence[Any], int]:
     if not isinstance(entries, list):
         raise damaged("ended connections")
     return worker_id, release, entries, count_number
+
+
+#: Says that connections ended that are not listed; in either list.
+LEFT_OUT = Entries(closed_text("", "", ()), 0, left_out=1)

@@ -87,7 +87,7 @@ local function on_ended(first, last)
   for position = first, last, 7 do
     local most, most_ms = tonumber(ARGV[position + 4]), tonumber(ARGV[position + 5])
     attempt(
-      keep_ended, ARGV[position], ARGV[position + 1], ARGV[position + 2],
+      keep_ended, ARGV[position], totals, ARGV[position + 1], ARGV[position + 2],
       ARGV[position + 3], most, most_ms, tonumber(ARGV[position + 6]), idle
     )
   end

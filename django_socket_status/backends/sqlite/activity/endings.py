@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from django_socket_status.activity.entries import closed_text
+from django_socket_status.activity.entries import LEFT_OUT
 from django_socket_status.activity.limits import EndedLimit, count_kept, ended_limit
 from django_socket_status.activity.stored import Ended, Entries, Rewritten
 from django_socket_status.backends.sqlite.activity.state import (
@@ -40,9 +40,6 @@ TRIM_REPORTS, TRIM_BYTES = 100, 2**19
 PAUSE_SECONDS = 600.0
 #: Pages that go at a time.
 SHRINK_PAGES = 4_000
-
-#: Says that connections ended that are not listed.
-_LEFT_OUT = Entries(closed_text("", "", ()), 0, left_out=1)
 
 
 class Lists:
@@ -105,7 +102,7 @@ class Lists:
         paused_at = get_time(database, "paused_at")
         left_out_for = PAUSE_SECONDS + self._limit(ended).seconds
         if paused_at is not None and abs(now - paused_at) < left_out_for:
-            kept_entries.append(_LEFT_OUT)
+            kept_entries.append(LEFT_OUT)
         return kept_entries
 
     def _limit(self, ended: Ended) -> EndedLimit:
