@@ -50,11 +50,14 @@ class Recorder:
     def add(self, sample: Sample) -> list[Bucket]:
         """Return the buckets that the sample changes, one in each ring.
 
-        None if the clock went back behind a bucket: that sample is missing.
+        None if its ten seconds have a sample, or later ones: the clock went back. What
+        happened is in the next sample then.
         """
         state = self._state
-        if state["buckets"] and sample.at < self._begin_of_newest():
+        number = int(sample.at // RECENT.seconds)
+        if number <= state["sample"]:
             return []
+        state["sample"] = number
         flows, total = self._flows(sample)
         changed = [self._recent(sample, total)]
         for ring in RINGS.values():
@@ -108,12 +111,6 @@ class Recorder:
         """Return what the next sampler needs, as text."""
         return json.dumps(self._state, separators=(",", ":"))
 
-    def _begin_of_newest(self) -> float:
-        """Return when the newest of the buckets begins that are being filled."""
-        buckets = self._state["buckets"]
-        begins = (it["number"] * RINGS[name].seconds for name, it in buckets.items())
-        return float(max(begins))
-
     def _flows(self, sample: Sample) -> tuple[dict[str, Flow], Flow]:
         """Return what happened since the last sample, by type and in all."""
         since = sample.totals.copy()
@@ -164,6 +161,8 @@ def _state_of(carry: str) -> dict[str, Any]:
         "epoch": None,
         "totals": "",
         "buckets": {},
+        #: Its ten seconds, counted from the epoch.
+        "sample": -1,
         "event": 0,
         "outage": 0.0,
         "releases": [],
@@ -187,6 +186,8 @@ def _verify(state: Mapping[str, Any]) -> None:
     """Raise an exception if a state has not the shape that is needed."""
     valid_seconds(state["outage"])
     valid_count(state["event"])
+    if state["sample"] != -1:
+        valid_count(state["sample"])
     Totals.from_text(state["totals"])
     if not isinstance(state["releases"], list):
         raise TypeError

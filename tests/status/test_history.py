@@ -167,7 +167,7 @@ def test_fields_that_a_newer_version_has_added_are_ignored(now):
 def test_type_that_only_stale_samples_have_is_zero(now):
     begin = now // 60 * 60
     take(begin, call=1)
-    take(begin, stale=True, chat=1)
+    take(begin + 10, stale=True, chat=1)
     bucket = bucket_of(get_history("1h", type="chat"), begin)
     assert (bucket.samples, bucket.open_average, bucket.open_peak) == (1, 0, 0)
     assert bucket.opened == 1
