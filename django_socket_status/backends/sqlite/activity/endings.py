@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 from django_socket_status.activity.entries import LEFT_OUT
 from django_socket_status.activity.limits import EndedLimit, count_kept, ended_limit
@@ -76,8 +77,7 @@ class Lists:
 
     def _trim(self, database: sqlite3.Connection, ended: Ended, now: float) -> None:
         rows = database.execute(SIZES, (ended,)).fetchall()
-        with sound_rows():
-            kept = count_kept((row[:3] for row in rows), self._limit(ended), now)
+        kept = self._count_kept(rows, ended, now)
         if kept < len(rows):
             database.execute(TRIM, (ended, rows[kept][3]))
 
@@ -93,8 +93,7 @@ class Lists:
             sqlite3.DatabaseError: a row is damaged.
         """
         rows = database.execute(SIZES, (ended,))
-        with sound_rows():
-            kept = count_kept((row[:3] for row in rows), self._limit(ended), now)
+        kept = self._count_kept(rows, ended, now)
         found = database.execute(READ, (ended, kept)).fetchall()
         if any(tuple(map(type, row)) != (str, int, int) for row in found):
             raise sqlite3.DatabaseError("a row is damaged")
@@ -105,9 +104,26 @@ class Lists:
             kept_entries.append(LEFT_OUT)
         return kept_entries
 
+    def _count_kept(self, rows: Iterable[Any], ended: Ended, now: float) -> int:
+        """Return how many rows fit into the limit, newest first.
+
+        Raises:
+            sqlite3.DatabaseError: a row is damaged.
+        """
+        with sound_rows():
+            return count_kept(map(_sound_size, rows), self._limit(ended), now)
+
     def _limit(self, ended: Ended) -> EndedLimit:
         limit = ended_limit(ended)
         return limit._replace(size=min(limit.size, self._max_bytes))
+
+
+def _sound_size(row: Any) -> tuple[float, int, int]:
+    kept_at, number, size, _ = row
+    if not math.isfinite(kept_at):
+        # Else it would look older than all limits, and so would all that are older.
+        raise TypeError
+    return kept_at, number, size
 
 
 class Change(NamedTuple):
