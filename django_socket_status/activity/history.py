@@ -8,6 +8,7 @@ next sample is one text, since another worker may take that.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,12 +28,15 @@ from django_socket_status.activity.totals import Totals
 from django_socket_status.exceptions import BackendError
 from django_socket_status.validation import valid_count, valid_seconds
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "last_event"]
 
 #: The releases that are remembered, so that each is one event.
 MAX_RELEASES = 50
 #: One more than these connections closed by an operator in one sample are an event.
 MANY_DISCONNECTED = 10
+
+#: The number of the last event in a carry, which has no other number of that name.
+_EVENT = re.compile(r'"event":([0-9]{1,15})[,}]')
 
 
 class Recorder:
@@ -139,6 +143,12 @@ class Recorder:
         number = int(sample.at // RECENT.seconds)
         text = json.dumps(body, separators=(",", ":"))
         return Bucket(RECENT.name, number, text, RECENT.length)
+
+
+def last_event(carry: str) -> int:
+    """Return the number of the last event that was noted; 0 if none is known of."""
+    found = _EVENT.search(carry)
+    return 0 if found is None else int(found[1])
 
 
 def _by_type(totals: Totals) -> Iterator[tuple[str, Flow]]:

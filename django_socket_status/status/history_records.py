@@ -107,7 +107,7 @@ class History:
     events: Sequence[HistoryEvent]
     """What happened in the span."""
     complete: bool
-    """Whether all that is kept could be read."""
+    """Whether all that is kept could be read, and no event was lost."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON has them."""

@@ -212,3 +212,20 @@ def test_what_is_not_kept_is_no_empty_answer(settings, question):
     settings.SOCKET_STATUS = {"BACKEND": f"{__name__}.KeepsNothing"}
     with pytest.raises(NotKeptError, match="KeepsNothing"):
         question()
+
+
+@pytest.mark.parametrize("span", list(RINGS))
+def test_history_whose_events_were_lost_says_so(now, span):
+    assert get_history(span).complete
+    take(now, call=1)
+    assert [it.kind for it in get_history(span).events] == ["release"]
+    assert get_history(span).complete
+    get_backend()._activity._rings.pop("events")
+    assert not get_history(span).complete
+
+
+def test_old_events_are_not_missed(now):
+    take(now - 7200, event=1)
+    get_backend()._activity._rings.pop("events")
+    assert get_history("1h").complete
+    assert not get_history("6h").complete
