@@ -58,12 +58,12 @@ class Recorder:
         happened is in the next sample then.
         """
         state = self._state
-        number = int(sample.at // RECENT.seconds)
-        if number <= state["sample"]:
+        number, last = int(sample.at // RECENT.seconds), state["sample"]
+        if number <= last:
             return []
         state["sample"] = number
         flows, total = self._flows(sample)
-        changed = [self._recent(sample, total)]
+        changed = [_recent(sample, total, number, 1 if last < 0 else number - last)]
         for ring in RINGS.values():
             number = int(sample.at // ring.seconds)
             bucket = state["buckets"].get(ring.name)
@@ -131,18 +131,20 @@ class Recorder:
         )
         return flows, total
 
-    def _recent(self, sample: Sample, flow: Flow) -> Bucket:
-        body = {
-            "open": None if sample.stale else sum(sample.open.values()),
-            "users": None if sample.stale else sample.users,
-            "workers": sample.workers,
-            "opened": flow.opened,
-            "closed": flow.closed,
-            "rejected": flow.rejected,
-        }
-        number = int(sample.at // RECENT.seconds)
-        text = json.dumps(body, separators=(",", ":"))
-        return Bucket(RECENT.name, number, text, RECENT.length)
+
+def _recent(sample: Sample, flow: Flow, number: int, buckets: int) -> Bucket:
+    """Return the bucket of a sample, whose flow is that of so many buckets."""
+    body = {
+        "open": None if sample.stale else sum(sample.open.values()),
+        "users": None if sample.stale else sample.users,
+        "workers": sample.workers,
+        "opened": flow.opened,
+        "closed": flow.closed,
+        "rejected": flow.rejected,
+        "seconds": buckets * RECENT.seconds,
+    }
+    text = json.dumps(body, separators=(",", ":"))
+    return Bucket(RECENT.name, number, text, RECENT.length)
 
 
 def last_event(carry: str) -> int:

@@ -248,6 +248,8 @@ def _sample(number: int, body: Any) -> HistorySample:
         opened=body["opened"],
         closed=body["closed"],
         rejected=body["rejected"],
+        # Older versions did not say.
+        seconds=valid_count(body.get("seconds", RECENT.seconds)),
     )
 
 

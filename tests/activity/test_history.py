@@ -313,3 +313,17 @@ def test_worker_goes_on_from_what_an_older_version_left(deployment):
     deployment.opens(2)
     deployment.samples(BEGIN + 10)
     assert deployment.bucket("1h", BEGIN)["total"]["opened"] == 3
+
+
+def test_sample_after_missing_ones_says_how_long_its_flow_took(deployment):
+    deployment.samples(BEGIN + 3)
+    deployment.opens(7)
+    deployment.samples(BEGIN + 41)
+    deployment.samples(BEGIN + 50)
+    samples = deployment.rings["10s"]
+    found = [samples[int(BEGIN // 10) + it] for it in (0, 4, 5)]
+    assert [(it["opened"], it["seconds"]) for it in found] == [
+        (0, 10),
+        (7, 40),
+        (0, 10),
+    ]
