@@ -11,7 +11,7 @@ import sys
 from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.records import Worker
 
-__all__ = ["SERVERS", "code_age_seconds", "server_name", "this_worker"]
+__all__ = ["SERVERS", "code_age_seconds", "has_identity", "server_name", "this_worker"]
 
 #: When this process, or its parent before a fork, loaded the code.
 _LOADED_AT = monotonic()
@@ -34,6 +34,11 @@ def this_worker() -> Worker:
     # One step, so that threads which come first at the same time agree. A lock that
     # another thread holds during a fork would stay held in the child.
     return _made.get("") or _made.setdefault("", _new_worker())
+
+
+def has_identity() -> bool:
+    """Return whether :func:`this_worker` was called in this process."""
+    return bool(_made)
 
 
 def _new_worker() -> Worker:
