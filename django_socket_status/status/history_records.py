@@ -86,7 +86,7 @@ class HistoryEvent:
     """When: aware, UTC."""
     kind: str
     """``release``: first seen; ``worker_lost``; ``outage`` of the backend;
-    ``disconnected``: more than ten connections, by an operator or ``CLOSE_ON``."""
+    ``disconnected``: more than ten connections, by an operator."""
     facts: Mapping[str, Any]
     """``release``; ``worker`` and ``number``; ``seconds``; or ``number``."""
 
