@@ -11,6 +11,8 @@ import pytest
 
 from django_socket_status.reporter.worker import forget_worker, this_worker
 
+pytestmark = pytest.mark.python
+
 
 @pytest.fixture(autouse=True)
 def fresh():
