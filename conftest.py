@@ -12,12 +12,18 @@ import itertools
 import os
 import re
 from collections.abc import Generator
+from operator import not_
 from pathlib import Path
 
 import pytest
 
+from tests.examples import FEW, every_eighth
+
 #: What a plain ``python -m pytest`` leaves to tox, which runs everything.
 QUICK = "not server and not faults and not slow and not browser and not packaging"
+
+#: Marks of tests whose every case runs wherever the test does.
+WHOLE = {"python", "oldest", "protocol"}
 
 ALLOWED = ("needs Windows", "needs macOS")
 
@@ -48,6 +54,24 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 def pytest_configure() -> None:
     """Collect no garbage while tests are collected: it costs a third of the time."""
     gc.disable()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Try some cases of each test, and not all, where few examples are asked for."""
+    if not FEW:
+        return
+    few = every_eighth(item.nodeid.partition("[")[0] for item in items)
+    stay = [
+        tried or WHOLE & {mark.name for mark in item.iter_markers()}
+        for tried, item in zip(few, items, strict=True)
+    ]
+    config.hook.pytest_deselected(
+        items=list(itertools.compress(items, map(not_, stay)))
+    )
+    items[:] = itertools.compress(items, stay)
 
 
 @pytest.hookimpl(trylast=True)

@@ -87,7 +87,7 @@ def _share_of_a_core(found: dict[str, Any]) -> float:
 
 
 def _asked(name: str, given: dict[str, Any], repeat: int) -> dict[str, Any]:
-    """Ask in a process of its own, which has the admin."""
+    """Ask in a separate process, which has the admin."""
     command = [sys.executable, "-m", "benchmarks.admin_site", name, str(repeat)]
     done = subprocess.run(
         command,

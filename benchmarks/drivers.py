@@ -2,7 +2,7 @@
 
 A driver takes the part of the server: it makes the scope, delivers the messages, and
 measures the CPU time of the whole process, all threads, per connection, unless churn is
-given the clock of its own thread.
+given the clock of its thread.
 
 Churn is one connection after another. Hold is many that are open at once: it is the
 honest one for whatever gathers changes and writes them later, since a connection that

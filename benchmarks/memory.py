@@ -81,7 +81,7 @@ def _measure(contestant: Contestant, driver: Driver, count: int) -> tuple[float,
 
     with contestant.measured():
         contestant.warm_up(driver)
-        # What asyncio keeps once it has seen so many at once is nobody's.
+        # What asyncio keeps once it has seen so many at once belongs to none.
         driver.hold(contestant.app, count, settle)
         gc.collect()
         tracemalloc.start()

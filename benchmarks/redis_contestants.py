@@ -1,4 +1,4 @@
-"""Who competes where a Redis is told of connections: others, and ours."""
+"""The contestants that tell a Redis of connections: others, and ours."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class RedisContestant:
     server: RedisServer
     #: Whether ours keeps details; ``None`` for others.
     details: bool | None = None
-    #: How many connections somebody else has written.
+    #: How many connections another worker has written.
     written: Callable[[], int] | None = None
 
     @contextlib.contextmanager
@@ -90,12 +90,12 @@ class RedisContestant:
             seen.append(self._count())
 
         driver.hold(self.app, FIRST, look)
-        expected = [0 if self._tells_nobody else FIRST, 0]
+        expected = [0 if self._tells_no_redis else FIRST, 0]
         if seen != expected:
             raise RuntimeError(f"{self.name} counts {seen} in place of {expected}")
 
     @property
-    def _tells_nobody(self) -> bool:
+    def _tells_no_redis(self) -> bool:
         return self.details is None and self.written is None
 
     def _count(self) -> int:
@@ -108,7 +108,7 @@ class RedisContestant:
 
 
 def plain(base: Base, server: RedisServer) -> list[RedisContestant]:
-    """Return those who tell nobody."""
+    """Return those that tell no Redis."""
     apps = {BARE: base.bare, AGAIN: base.bare, FLOOR: Floor(base.bare)}
     return [RedisContestant(name=it, app=apps[it], server=server) for it in apps]
 

@@ -2,8 +2,8 @@
 
 A worker holds them, and echoes on its event loop; Redis is emptied, and the worker
 reports everything again. The client of the echo is another process, this one. It talks
-to a bystander in turn, a worker of its own Redis that has nothing to report: what both
-feel is the machine, which has two more processes at work.
+to a bystander in turn, a worker of a separate Redis that has nothing to report: what
+both feel is the machine, which has two more processes at work.
 """
 
 from __future__ import annotations

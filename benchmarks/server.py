@@ -1,4 +1,4 @@
-"""A real server, in a process of its own."""
+"""A real server, in a separate process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECONDS = 60.0
 
 
 class Server:
-    """One worker of uvicorn, in a process of its own.
+    """One worker of uvicorn, in a separate process.
 
     Args:
         site: The module that holds ``application``.

@@ -94,7 +94,7 @@ def _in_sqlite(size: int) -> tuple[BaseBackend, Setting]:
 
 
 def _fill(backend: BaseBackend, size: int) -> None:
-    """Report as many connections, every second one of a user of its own."""
+    """Report as many connections, every second one of a separate user."""
     now = time()
     for index in range(WORKERS):
         numbers = range(index, size, WORKERS)

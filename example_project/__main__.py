@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import functools
 import importlib.util
+import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from example_project.serving import Server, StartError, free_port, serve
 
@@ -31,15 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sessions = prepare(options)
         visitors = None
         if options.traffic:
-            from example_project import traffic
-
-            visitors = functools.partial(
-                traffic.run,
-                server.origin,
-                sessions,
-                visitors=options.visitors,
-                seed=options.seed,
-            )
+            visitors = functools.partial(visit, server, sessions, options)
         say = functools.partial(print, welcome(server, options), flush=True)
         return asyncio.run(serve(server, say, visitors))
     except StartError as error:
@@ -47,6 +40,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
+
+
+async def visit(
+    server: Server,
+    sessions: Mapping[str, str],
+    options: argparse.Namespace,
+    server_pid: int,
+) -> None:
+    """Let visitors come and go, and kill a worker meanwhile if there are several."""
+    from example_project import accident, traffic
+
+    coming = traffic.run(
+        server.origin, sessions, visitors=options.visitors, seed=options.seed
+    )
+    if server.workers == 1 or not options.kill_after:
+        await coming
+        return
+    killing = accident.kill_one(server_pid, after_seconds=options.kill_after)
+    await asyncio.gather(coming, killing)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -72,7 +84,14 @@ def parser() -> argparse.ArgumentParser:
         type=at_least_one,
         default=20,
         metavar="N",
-        help="how many there are at a time, at the most",
+        help="the most that there are at a time",
+    )
+    add(
+        "--kill-after",
+        type=seconds,
+        default=20.0,
+        metavar="SECONDS",
+        help="when one of several workers is killed, as by a crash; 0 for never",
     )
     add("--seed", type=int, default=1, help="the same seed, the same visitors")
     return parser
@@ -82,6 +101,13 @@ def port(word: str) -> int:
     """Return the number of a port from the command line."""
     if (number := int(word)) not in range(65536):
         raise argparse.ArgumentTypeError("must be from 0 to 65535")
+    return number
+
+
+def seconds(word: str) -> float:
+    """Return a number of seconds from the command line."""
+    if not 0 <= (number := float(word)) < math.inf:
+        raise argparse.ArgumentTypeError("must be 0 or more")
     return number
 
 
@@ -130,6 +156,11 @@ def welcome(server: Server, options: argparse.Namespace) -> str:
         lines.append(
             f"{server.workers} workers serve it: a call reaches the worker it is on, "
             "the status covers all."
+        )
+    if options.traffic and server.workers > 1 and options.kill_after:
+        lines.append(
+            f"After {options.kill_after:g} seconds, one of them is killed, as by a "
+            "crash. Another one takes its place."
         )
     lines.append("Ctrl-C ends it.")
     return "\n".join(lines)

@@ -85,14 +85,14 @@ def free_port(host: str, port: int) -> int:
 async def serve(
     server: Server,
     on_answer: Callable[[], None],
-    visitors: Callable[[], Coroutine[Any, Any, None]] | None = None,
+    visitors: Callable[[int], Coroutine[Any, Any, None]] | None = None,
 ) -> int:
     """Run ``server``; return its exit status, or 0 when a signal ended it.
 
     Args:
         server: what to run.
         on_answer: called once, when the site can be reached.
-        visitors: made then and run until the end.
+        visitors: called then with the process id of the server, and run until the end.
     """
     process = await asyncio.create_subprocess_exec(*server.command, cwd=ROOT)
     interrupted = catch_signals()
@@ -104,7 +104,7 @@ async def serve(
         if await reachable(server, ends):
             on_answer()
             if visitors is not None:
-                ends.add(asyncio.ensure_future(visitors()))
+                ends.add(asyncio.ensure_future(visitors(process.pid)))
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if process.returncode is not None and not interrupted.is_set():
             raise StartError(f"{server.name} ended with status {process.returncode}")

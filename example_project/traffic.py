@@ -1,7 +1,7 @@
 """Simulated visitors: real WebSocket clients that come, talk a while and leave.
 
 A seed decides what each of them does, so that two runs are alike. There are never more
-than asked for, and each holds two WebSockets at the most.
+than asked for, and each holds at most two WebSockets.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every test starts with no connection, no thread and a status file of its own."""
+"""Every test starts with no connection, no thread and a new status file."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def undisturbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
 
 @pytest.fixture(autouse=True)
 def socket_status(tmp_path: Path) -> Iterator[None]:
-    """Report to a status file that nobody else has."""
+    """Report to a status file that no other test has."""
     with isolated_socket_status(
         BACKEND=SQLITE_BACKEND, OPTIONS={"path": tmp_path / "status"}
     ):

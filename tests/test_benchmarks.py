@@ -32,7 +32,7 @@ print("==1== Collected :", 5_000_000 + int(count) * (1000 + len(name)), file=sys
 def run(*arguments: str, path: str | None = None) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PATH": path or os.environ["PATH"]}
     environment.pop("DJANGO_SETTINGS_MODULE", None)
-    # Nobody measures in it.
+    # No benchmark measures in it.
     environment.pop("PYTHONDEVMODE", None)
     return subprocess.run(
         [sys.executable, "-m", "benchmarks", *arguments],

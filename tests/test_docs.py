@@ -154,6 +154,26 @@ def test_secrets_are_compared_in_constant_time(snippet):
     assert not SECRETS.search(snippet)
 
 
+#: Words that hide who acts, or that a reader has to read twice.
+VAGUE = re.compile(
+    r"\b(whoever|somebody|nobody|anew|mended|told of|of its own|at the most"
+    r"|as good as)\b",
+    re.IGNORECASE,
+)
+
+
+def test_prose_names_the_actor():
+    texts = [*pages(), ROOT / "CONTRIBUTING.md"]
+    for ending in ("py", "lua", "js", "ts", "html"):
+        texts += PACKAGE.rglob(f"*.{ending}")
+    assert not [
+        f"{path.name}: {line}"
+        for path in texts
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if VAGUE.search(line)
+    ]
+
+
 SETTINGS = [field.name for field in dataclasses.fields(Settings)]
 
 

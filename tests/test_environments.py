@@ -9,7 +9,8 @@ import re
 
 import pytest
 
-from conftest import marks_in, may_select
+from conftest import WHOLE, marks_in, may_select
+from tests.examples import every_eighth
 from tests.support.source import ROOT
 
 config = configparser.ConfigParser(interpolation=None)
@@ -99,6 +100,12 @@ def test_what_depends_on_python_meets_each(environment: str) -> None:
 @pytest.mark.parametrize("environment", ["redis62", "py311-django52", "valkey"])
 def test_what_needs_redis_meets_each_driver(environment: str) -> None:
     assert selects(selection(environment), frozenset({"redis"}))
+
+
+def test_each_test_is_tried_where_few_cases_are() -> None:
+    tried = every_eighth(["one", *["many"] * 17, "one", "other"])
+    assert list(itertools.compress(range(20), tried)) == [0, 1, 9, 17, 19]
+    assert set(MARKERS) > WHOLE
 
 
 def test_what_found_faults_of_the_oldest_python_meets_it() -> None:

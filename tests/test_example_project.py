@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import re
@@ -19,8 +20,11 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from example_project import traffic
+from django_socket_status.status.answers import WorkerRecord
+from example_project import accident, traffic
 from example_project.__main__ import main
+from tests.admin.figures.conftest import WORKER
+from tests.support.asgi_driver import wait_until
 from tests.support.source import ROOT
 
 PATHS = {
@@ -193,15 +197,47 @@ def test_page_finds_all_that_it_names(origin):
 
 
 @pytest.mark.server
-def test_every_worker_gives_the_same_answer_with_simulated_visitors(tmp_path):
-    words = ("--workers", "2", "--traffic", "--visitors", "10")
+def test_site_with_simulated_visitors_survives_a_worker_that_is_killed(tmp_path):
+    words = ("--workers", "2", "--traffic", "--visitors", "10", "--kill-after", "0.1")
     with running(tmp_path, *words) as origin:
+        wait_until(lambda: says_that_a_worker_was_lost(origin))
+        # Another one has taken its place.
         summary = eventually(origin, lambda summary: summary["workers"] == 2)
         assert summary["active"]
         eventually(origin, lambda summary: summary["unique_users"] > 0)
         with open_socket(origin, PATHS["stt"]):
             for _ in range(10):
                 eventually(origin, lambda summary: summary["workers"] == 2)
+
+
+def says_that_a_worker_was_lost(origin: str) -> bool:
+    """Return whether the admin page does, after a pause."""
+    time.sleep(0.5)
+    url = f"{origin}/admin/django_socket_status/socketstatus/now/"
+    try:
+        cookies = {"Cookie": log_in(origin, "staff")}
+        text = httpx.get(url, headers=cookies, timeout=60).text
+    except httpx.TransportError:
+        # The worker that answered was the one.
+        return False
+    lost = "1 worker was lost in the last hour."
+    return lost in text and "The worker was lost" in text
+
+
+def test_no_worker_of_another_server_is_killed():
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    with child:
+        assert accident.parent_of(child.pid) == os.getpid()
+        assert not accident.kill_busiest(os.getppid(), [holding(child.pid)] * 2)
+        assert child.poll() is None
+        assert not accident.kill_busiest(os.getpid(), [holding(child.pid)])
+        assert accident.kill_busiest(os.getpid(), [holding(child.pid)] * 2)
+        assert child.wait(60) == -signal.SIGKILL
+
+
+def holding(pid: int) -> WorkerRecord:
+    """Return a worker that holds a connection."""
+    return dataclasses.replace(WORKER, pid=pid, total_sockets=1)
 
 
 def test_taken_port_is_said_plainly(capsys):
@@ -224,7 +260,13 @@ def test_what_cannot_work_is_said_plainly(words, reason, capsys):
 
 
 @pytest.mark.parametrize(
-    "words", [["--port", "70000"], ["--workers", "0"], ["--server", "apache"]]
+    "words",
+    [
+        ["--port", "70000"],
+        ["--workers", "0"],
+        ["--server", "apache"],
+        ["--kill-after", "-1"],
+    ],
 )
 def test_words_that_make_no_sense_show_the_usage(words, capsys):
     with pytest.raises(SystemExit):

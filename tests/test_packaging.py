@@ -95,6 +95,12 @@ def test_wheel_holds_the_documents_of_the_json(wheel):
     assert names == {"asyncapi.json", "openapi.json"}
 
 
+def test_wheel_tells_pytest_of_its_plugin(wheel):
+    (name,) = (it for it in wheel.namelist() if it.endswith("/entry_points.txt"))
+    plugin = f"{NAME}.pytest_plugin"
+    assert wheel.read(name).decode() == f"[pytest11]\n{plugin} = {plugin}\n"
+
+
 def test_wheel_holds_the_licence(wheel):
     assert any(name.endswith("/licenses/LICENSE") for name in wheel.namelist())
 
@@ -159,7 +165,7 @@ def test_sdist_holds_what_it_takes_to_test_and_document(sdist_names):
     }
     assert expected <= sdist_names
     # Of the earlier versions that a rollout is tested with.
-    wheels = (ROOT / "tests" / "previous").glob("*/*.whl")
+    wheels = (ROOT / "tests" / "previous").rglob("*.whl")
     assert {path.relative_to(ROOT).as_posix() for path in wheels} <= sdist_names
 
 

@@ -279,7 +279,7 @@ def test_other_questions_have_no_damaged_answer(backend, monkeypatch):
 
 
 def test_backend_of_an_older_contract_names_no_user_as_anonymous(backend, monkeypatch):
-    """It knows the fields of its own version, and passes those on."""
+    """It knows the fields of its version, and passes those on."""
     worker = FakeWorker()
     assert backend.report(worker.full([worker.open(user="7"), worker.open()]))
     known = {"type", "user_id", "labels", "limit", "offset"}

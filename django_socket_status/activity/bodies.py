@@ -28,3 +28,4 @@ class ConditionBody(TypedDict):
     loop_lag_seconds: list[float]
     sync_thread_wait_seconds: float | None
     sync_thread_queue: int | None
+    sync_thread_runs: str | None

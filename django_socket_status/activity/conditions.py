@@ -38,6 +38,9 @@ class Condition:
     ``None`` while there is no such thread, or it cannot be observed."""
     sync_thread_queue: int | None
     """How many calls wait for that thread; ``None`` as above."""
+    sync_thread_runs: str | None = None
+    """The function that this thread runs while the wait is at least ``SLOW_SECONDS``,
+    without its arguments. ``None`` otherwise, and if it cannot be named."""
     is_draining: bool = False
     """Whether it is about to close its connections, because it was asked to drain."""
 
@@ -54,6 +57,7 @@ class Condition:
             "loop_lag_seconds": list(self.loop_lag_seconds),
             "sync_thread_wait_seconds": self.sync_thread_wait_seconds,
             "sync_thread_queue": self.sync_thread_queue,
+            "sync_thread_runs": self.sync_thread_runs,
         }
 
     def to_text(self) -> str:
@@ -73,6 +77,8 @@ class Condition:
         try:
             body = json.loads(text)
             wait, waiting = body["sync_thread_wait_seconds"], body["sync_thread_queue"]
+            # An older version has neither this nor ``is_draining``.
+            runs = body.get("sync_thread_runs")
             return cls(
                 release=valid_text(body["release"]),
                 versions={
@@ -84,7 +90,7 @@ class Condition:
                 ],
                 sync_thread_wait_seconds=None if wait is None else valid_seconds(wait),
                 sync_thread_queue=None if waiting is None else valid_count(waiting),
-                # An older version does not say.
+                sync_thread_runs=None if runs is None else valid_text(runs),
                 is_draining=body.get("is_draining") is True,
             )
         except (

@@ -1,7 +1,7 @@
 """Closed connections and rejected handshakes: their records, and their stored form.
 
 The entries of one report are one text: the worker, its release, and a list for each
-entry. Readers skip what they cannot read and say that the list is not complete.
+entry. :mod:`.ended_rows` reads it.
 """
 
 from __future__ import annotations
@@ -9,37 +9,22 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django_socket_status.activity.as_json import as_json
 from django_socket_status.activity.stored import Entries
-from django_socket_status.exceptions import BackendError
-from django_socket_status.records import OpenedConnection, connection_id, instant
-from django_socket_status.validation import (
-    damaged,
-    valid_count,
-    valid_opened,
-    valid_seconds,
-    valid_text,
-)
+from django_socket_status.records import OpenedConnection
 
 __all__ = [
     "LEFT_OUT",
     "ClosedConnection",
-    "ClosedEntries",
     "EndedConnection",
     "RejectedConnection",
     "RejectedHandshake",
     "closed_text",
-    "read_closed",
-    "read_rejected",
     "rejected_text",
 ]
-
-#: What reading a value of another type or range raises.
-_DAMAGE = (BackendError, LookupError, ValueError, TypeError, OverflowError)
 
 
 class EndedConnection(NamedTuple):
@@ -127,20 +112,6 @@ class RejectedConnection:
         return as_json(self)  # type: ignore[no-any-return]
 
 
-class ClosedEntries(NamedTuple):
-    """What one text has of closed connections."""
-
-    records: list[ClosedConnection]
-    """Oldest first."""
-    returned: list[str]
-    """The ids of connections that are open again."""
-    is_whole: bool
-    """Whether every entry could be read."""
-    count_number: int = 0
-    """The count of the worker that a store folded, after which connections were listed
-    as lost, or came back. So a list tells the two apart in whatever order they came."""
-
-
 def closed_text(
     worker_id: str,
     release: str,
@@ -153,7 +124,7 @@ def closed_text(
         worker_id: Whose connections they were.
         release: The release that it ran.
         ended: The connections.
-        count_number: See :attr:`ClosedEntries.count_number`.
+        count_number: See :attr:`.ClosedEntries.count_number`.
     """
     entries = [[*it[0], *it[1:]] for it in ended]
     more = {"count": count_number} if count_number else {}
@@ -172,91 +143,6 @@ def _text(
 ) -> str:
     body = {"worker": worker_id, "release": release, **more, "entries": entries}
     return json.dumps(body, separators=(",", ":"))
-
-
-def read_closed(text: str) -> ClosedEntries:
-    """Return the closed connections of a text.
-
-    Raises:
-        BackendError: the text is damaged as a whole.
-    """
-    worker_id, release, entries, count_number = _body(text)
-    found: list[ClosedConnection] = []
-    returned: list[str] = []
-    is_whole = True
-    for entry in entries:
-        try:
-            if entry[6] is None:
-                number = valid_count(entry[0])
-                returned.append(connection_id(worker_id, number))
-            else:
-                found.append(_closed(worker_id, release, entry))
-        except _DAMAGE:
-            is_whole = False
-    return ClosedEntries(found, returned, is_whole, count_number)
-
-
-def _closed(worker_id: str, release: str, entry: Sequence[Any]) -> ClosedConnection:
-    opened = valid_opened(OpenedConnection(*entry[:6]))
-    closed_at, cause, code, reason = entry[6:10]
-    return ClosedConnection(
-        connection_id=connection_id(worker_id, opened.number),
-        type=opened.type,
-        endpoint=opened.endpoint,
-        user_id=opened.user_id,
-        labels=opened.labels,
-        connected_at=instant(opened.opened_at),
-        worker_id=worker_id,
-        cause=valid_text(cause),
-        close_code=None if code is None else valid_count(code),
-        close_reason=valid_text(reason),
-        closed_at=instant(valid_seconds(closed_at)),
-        duration_seconds=max(0.0, closed_at - opened.opened_at),
-        release=release,
-    )
-
-
-def read_rejected(text: str) -> tuple[list[RejectedConnection], bool]:
-    """Return the rejected handshakes of a text, oldest first, and whether that is all.
-
-    Raises:
-        BackendError: the text is damaged as a whole.
-    """
-    worker_id, release, entries, _ = _body(text)
-    found: list[RejectedConnection] = []
-    is_whole = True
-    for entry in entries:
-        try:
-            found.append(_rejected(worker_id, release, entry))
-        except _DAMAGE:
-            is_whole = False
-    return found, is_whole
-
-
-def _rejected(worker_id: str, release: str, entry: Sequence[Any]) -> RejectedConnection:
-    opened = valid_opened(OpenedConnection(*entry[:6]))
-    return RejectedConnection(
-        type=opened.type,
-        endpoint=opened.endpoint,
-        user_id=opened.user_id,
-        labels=opened.labels,
-        rejected_at=instant(opened.opened_at),
-        worker_id=worker_id,
-        status=valid_text(entry[6]),
-        release=release,
-    )
-
-
-def _body(text: str) -> tuple[str, str, Sequence[Any], int]:
-    try:
-        body = json.loads(text, parse_constant=lambda name: math.nan)
-        worker_id, release = valid_text(body["worker"]), valid_text(body["release"])
-        entries, count_number = body["entries"], valid_count(body.get("count", 0))
-    except (*_DAMAGE, AttributeError, RecursionError):
-        raise damaged("ended connections") from None
-    if not isinstance(entries, list):
-        raise damaged("ended connections")
-    return worker_id, release, entries, count_number
 
 
 #: Says that connections ended that are not listed; in either list.

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django_socket_status.admin.figures import tables
 from django_socket_status.admin.figures.attention import attention_to
 from django_socket_status.admin.figures.facts import Facts, read_facts
+from django_socket_status.admin.figures.releases import closed_by_release
 from django_socket_status.admin.figures.shared import shared_histories
 from django_socket_status.admin.figures.state import notes_of
 from django_socket_status.admin.figures.words import coverage_text
@@ -75,6 +76,7 @@ def now_context(page: Page, facts: Facts) -> dict[str, Any]:
         "causes": tables.cause_rows(page, facts),
         "codes": tables.code_rows(page, facts),
         "rejected": tables.rejected_rows(page, facts),
+        "closed_by_release": closed_by_release(page, facts),
         "totals": facts.totals,
         "workers": tables.worker_rows(page, facts),
         "releases": tables.release_rows(facts),

@@ -12,7 +12,7 @@ Subclass :class:`BaseBackend`, and run
 from __future__ import annotations
 
 import abc
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import ClassVar
 
 from django.core.checks import CheckMessage
@@ -122,6 +122,18 @@ class BaseBackend(OptionalMethods, abc.ABC):
         its last connection if others follow. Its cost does not depend on how many
         connections come before it, except with filters other than by type.
         """
+
+    def oldest_by_type(self, types: Collection[str]) -> Mapping[str, float]:
+        """Return when the oldest open connection of each type opened.
+
+        In seconds since the epoch. Optional: leave out a type without connections, and
+        one of which it is not known without reading many, or while workers may still
+        have to report connections again.
+
+        Args:
+            types: At most 20.
+        """
+        return {}
 
     @abc.abstractmethod
     def is_online(self, user_id: str) -> bool:

@@ -1,6 +1,7 @@
 """The methods of a backend for what it keeps beside the open connections.
 
-A backend names in ``keeps`` what it keeps, and implements the methods for that.
+A backend names in ``keeps`` what it keeps, and implements the methods for that, or has
+a part that does.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ __all__ = ["OptionalMethods"]
 
 
 class OptionalMethods:
-    """Keep nothing, unless a backend overrides the methods and says so."""
+    """Keep nothing, unless a backend overrides the methods, or has a part that does."""
 
     #: What the backend keeps beside the open connections. Callers learn that
     #: the rest is not kept. An instance may decide.
     keeps: frozenset[Kept] = frozenset()
+
+    #: The part that the methods below are passed on to, if a backend has one.
+    activity_part: OptionalMethods | None = None
 
     # With "totals" in ``keeps``.
 
@@ -38,7 +42,8 @@ class OptionalMethods:
         Raises:
             BackendError: they cannot be read now.
         """
-        return None
+        part = self.activity_part
+        return None if part is None else part.read_totals()
 
     def fold(
         self, counts: Sequence[StoredCount], base_before: str, base_after: str
@@ -60,7 +65,10 @@ class OptionalMethods:
             False, and nothing was changed, if the base or a count is not as it was read
             or a worker is live. The caller reads again.
         """
-        raise NotImplementedError
+        part = self.activity_part
+        if part is None:
+            raise NotImplementedError
+        return part.fold(counts, base_before, base_after)
 
     def lost_connections(
         self, worker_id: str, limit: int
@@ -70,12 +78,15 @@ class OptionalMethods:
         The newest first, until the worker's count is folded, or the worker comes back.
         Empty if they are not kept any more. With "endings" in :attr:`keeps` too.
         """
-        return ()
+        part = self.activity_part
+        return () if part is None else part.lost_connections(worker_id, limit)
 
     # With "endings" in ``keeps``.
 
     def keep_ended(self, ended: Ended, entries: Entries) -> None:
         """Keep ended connections that no report carries, as those of a lost worker."""
+        if self.activity_part is not None:
+            self.activity_part.keep_ended(ended, entries)
 
     def read_ended(self, ended: Ended) -> Sequence[Entries]:
         """Return the kept entries, newest report first. At most three round trips.
@@ -86,7 +97,8 @@ class OptionalMethods:
         is a report with more entries than the setting allows. A report without entries
         counts as one entry.
         """
-        return ()
+        part = self.activity_part
+        return () if part is None else part.read_ended(ended)
 
     # With "rewrites" in ``keeps``.
 
@@ -111,7 +123,10 @@ class OptionalMethods:
         Raises:
             BackendError: some of the texts may not have been replaced.
         """
-        raise NotImplementedError
+        part = self.activity_part
+        if part is None:
+            raise NotImplementedError
+        return part.rewrite_ended(ended, rewrite)
 
     # With "history" in ``keeps``.
 
@@ -126,19 +141,23 @@ class OptionalMethods:
             carry: For the next sampler, who reads it with :meth:`read_totals`; at most
                 256 KiB. It replaces the one before it.
         """
+        if self.activity_part is not None:
+            self.activity_part.write_buckets(buckets, carry)
 
     def read_buckets(self, rings: Mapping[str, int]) -> Sequence[Bucket]:
         """Return the buckets of rings, each from a number on, by ring and number.
 
         At most three round trips.
         """
-        return ()
+        part = self.activity_part
+        return () if part is None else part.read_buckets(rings)
 
     # With "conditions" in ``keeps``.
 
     def read_conditions(self) -> Mapping[str, str]:
         """Return what live workers said last of their condition, by worker id."""
-        return {}
+        part = self.activity_part
+        return {} if part is None else part.read_conditions()
 
     # With "commands" in ``keeps``.
 
@@ -152,8 +171,12 @@ class OptionalMethods:
         Raises:
             BackendError: 100 commands that have not expired are there already.
         """
-        raise NotImplementedError
+        part = self.activity_part
+        if part is None:
+            raise NotImplementedError
+        part.give_command(command)
 
     def read_commands(self) -> Sequence[CommandState]:
         """Return the commands of the last 24 hours with their results, oldest first."""
-        return ()
+        part = self.activity_part
+        return () if part is None else part.read_commands()

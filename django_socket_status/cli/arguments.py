@@ -149,9 +149,7 @@ def _add_columns(parser: argparse.ArgumentParser, columns: str) -> None:
         help=f"the columns to show, separated by commas: {columns}",
     )
     parser.add_argument(
-        "--sort",
-        metavar="COLUMN",
-        help="sort by this column, the smallest first",
+        "--sort", metavar="COLUMN", help="sort by this column, the smallest first"
     )
     parser.add_argument("--reverse", action="store_true", help="turn the order round")
 
@@ -225,7 +223,8 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
     _add_columns(
         parser,
         "worker_id, host, pid, server, total_sockets, sockets_by_type, state, age, up, "
-        "started_at, release, loop_lag_seconds, sync_thread_wait_seconds",
+        "started_at, release, loop_lag_seconds, sync_thread_wait_seconds, "
+        "sync_thread_runs",
     )
 
 

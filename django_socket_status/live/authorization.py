@@ -36,7 +36,7 @@ from django_socket_status.live.handshake import has_session_cookie, request_of
 from django_socket_status.users import user_id_of
 
 __all__ = [
-    "TOGETHER",
+    "BATCH_SIZE",
     "Answer",
     "Client",
     "Decision",
@@ -47,11 +47,11 @@ __all__ = [
 ]
 
 #: The most handshakes that wait: all listeners of a process that was restarted.
-WAITING = 10_000
+MAX_WAITING = 10_000
 #: The most that wait from one address, which may be a proxy's and so of many clients.
-WAITING_OF_ADDRESS = 2_000
+MAX_WAITING_OF_ADDRESS = 2_000
 #: The size of a batch, after which the thread closes its database connections.
-TOGETHER = 50
+BATCH_SIZE = 50
 #: Seconds that a client waits. Daphne gives up on a handshake after five.
 ANSWER_SECONDS = 4.0
 
@@ -117,7 +117,7 @@ async def _ask(authorizer: _Authorizer, scope: Scope) -> Answer:
         return Decision.ALLOWED, Client(None, address)
     handshake = _PendingHandshake(scope, address)
     try:
-        authorizer.ask(handshake)
+        authorizer.submit(handshake)
     except (TurnsFullError, RuntimeError):
         # Too many handshakes wait, or the process cannot start a thread.
         handshake.future.cancel()
@@ -155,15 +155,15 @@ class _Authorizer:
 
     def __init__(self, name: str) -> None:
         # One call that waits is enough: it answers all handshakes that wait then.
-        self._lane = DaemonExecutor(name, 1)
+        self._executor = DaemonExecutor(name, 1)
         self._waiting: Turns[_PendingHandshake] = Turns()
 
     def reset(self) -> None:
         """Forget the handshakes that wait and end the thread, as in a forked child."""
-        self._lane.reset()
+        self._executor.reset()
         self._waiting = Turns()
 
-    def ask(self, handshake: _PendingHandshake) -> None:
+    def submit(self, handshake: _PendingHandshake) -> None:
         """Queue a handshake; its future gets the answer.
 
         Raises:
@@ -173,14 +173,17 @@ class _Authorizer:
         after_fork(self.reset)
         waiting = self._waiting
         waiting.put(
-            handshake.address, handshake, most=WAITING, most_of_key=WAITING_OF_ADDRESS
+            handshake.address,
+            handshake,
+            most=MAX_WAITING,
+            most_of_key=MAX_WAITING_OF_ADDRESS,
         )
         # If the queue is full, a call that has not begun finds this handshake.
         with contextlib.suppress(QueueFullError):
-            self._lane.submit(functools.partial(self._answer, waiting))
+            self._executor.submit(functools.partial(self._answer_all, waiting))
 
-    def _answer(self, waiting: Turns[_PendingHandshake]) -> None:
-        while handshakes := self._take(waiting):
+    def _answer_all(self, waiting: Turns[_PendingHandshake]) -> None:
+        while handshakes := _next_batch(waiting):
             try:
                 # Who it is is looked up here, where no event loop forbids a query.
                 prepared = [
@@ -191,12 +194,14 @@ class _Authorizer:
             finally:
                 connections.close_all()
 
-    def _take(self, waiting: Turns[_PendingHandshake]) -> list[_PendingHandshake]:
-        taken: list[_PendingHandshake] = []
-        while len(taken) < TOGETHER and (handshake := waiting.take()) is not None:
-            if handshake.future.set_running_or_notify_cancel():
-                taken.append(handshake)
-        return taken
+
+def _next_batch(waiting: Turns[_PendingHandshake]) -> list[_PendingHandshake]:
+    """Return some of the handshakes whose clients still wait, in their turns."""
+    batch: list[_PendingHandshake] = []
+    while len(batch) < BATCH_SIZE and (handshake := waiting.take()) is not None:
+        if handshake.future.set_running_or_notify_cancel():
+            batch.append(handshake)
+    return batch
 
 
 _newcomers = _Authorizer("django-socket-status-access")

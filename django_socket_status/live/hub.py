@@ -24,7 +24,7 @@ from django_socket_status.conf import get_settings
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.limits import MAX_PATH, bounded_text
 from django_socket_status.live.authorization import (
-    TOGETHER,
+    BATCH_SIZE,
     Client,
     Decision,
     decide_again,
@@ -174,8 +174,8 @@ class Hub:
         """Check the access of listeners that are due, a batch at a time."""
         due = _now() - ACCESS_SECONDS
         listeners = [it for it in self.listeners if it.asked_at <= due]
-        for first in range(0, len(listeners), TOGETHER):
-            some = listeners[first : first + TOGETHER]
+        for first in range(0, len(listeners), BATCH_SIZE):
+            some = listeners[first : first + BATCH_SIZE]
             answers = await asyncio.gather(*(decide_again(it.scope) for it in some))
             for listener, (decision, _) in zip(some, answers, strict=True):
                 listener.asked_at = _now()

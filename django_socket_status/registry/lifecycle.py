@@ -91,7 +91,7 @@ class LiveConnection:
     """Part of its public id; 0 until a drain has counted the connection."""
     counted_user: str | float | None
     """The user it is counted for, if its key is ``by_user``. Until a drain has counted
-    the connection, the time of its handshake; a slot of its own would be 8 bytes for
+    the connection, the time of its handshake; a separate slot would be 8 bytes for
     each connection."""
 
     def send_as_server(self, message: Message) -> Awaitable[Any]:

@@ -79,7 +79,7 @@ class ActivityReport:
         self._sent: str | None = None
         self._taken: str | None = None
 
-    def of(
+    def for_report(
         self,
         backend: BaseBackend,
         sequence: int,
@@ -99,7 +99,7 @@ class ActivityReport:
             results: What became of commands.
             commands_after: The number of the last command that was received.
         """
-        self._meet(backend)
+        self._begin_count(backend)
         kept = keeps(backend)
         lists = "endings" in kept
         self._registry.tally.lists_ends = lists
@@ -117,8 +117,8 @@ class ActivityReport:
             return None
         return activity
 
-    def _meet(self, backend: BaseBackend) -> None:
-        """Begin a new count for a backend that has nothing of this worker."""
+    def _begin_count(self, backend: BaseBackend) -> None:
+        """Begin a new count unless the last report went to the same backend."""
         if self._backend is not backend:
             if self._backend is not None:
                 self._counting.begin(self._registry.totals())
@@ -152,7 +152,7 @@ class ActivityReport:
         """Return whether a report was not answered, so that its totals come first."""
         return self._counting.waits
 
-    def last(
+    def for_goodbye(
         self,
         backend: BaseBackend,
         sequence: int,

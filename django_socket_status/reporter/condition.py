@@ -135,6 +135,7 @@ class ConditionProbe:
             ],
             sync_thread_wait_seconds=None if wait is None else round(wait, 2),
             sync_thread_queue=self._sync_thread.queue,
+            sync_thread_runs=self._sync_thread.runs,
             is_draining=self.is_draining,
         )
 

@@ -65,12 +65,18 @@ class Exchange:
         self._failed_at: float | None = None
 
     def send(self, backend: BaseBackend, *, full: bool = False, **content: Any) -> bool:
-        """Send one report; return whether the backend took its connections."""
+        """Send one report; return whether the backend took its connections.
+
+        Args:
+            backend: Where it goes.
+            full: Whether it replaces everything that is known of this worker.
+            content: More fields of the :class:`.Report`.
+        """
         self._sequence += 1
         if backend is not self._commanded_by:
             self._commanded_by, self.orders.received = backend, 0
         self.condition.is_draining = self.orders.drains.window is not None
-        activity = self._activity.of(
+        activity = self._activity.for_report(
             backend,
             self._sequence,
             full=full,
@@ -78,11 +84,9 @@ class Exchange:
             results=self._results(backend),
             commands_after=self.orders.received,
         )
-        counts, anonymous = dict(self._registry.counts), self._registry.anonymous
-        answer = self._hand_over(
-            *(backend, activity),
-            **{"counts": counts, "anonymous": anonymous, "full": full, **content},
-        )
+        content.setdefault("counts", dict(self._registry.counts))
+        content.setdefault("anonymous", self._registry.anonymous)
+        answer = self._hand_over(backend, activity, full=full, **content)
         if answer.samples:
             self._samples_for = backend
         return answer.is_taken
@@ -167,6 +171,6 @@ class Exchange:
     def _stop(self, backend: BaseBackend) -> bool:
         self._sequence += 1
         results = self._results(backend)
-        activity = self._activity.last(backend, self._sequence, results)
+        activity = self._activity.for_goodbye(backend, self._sequence, results)
         answer = self._hand_over(backend, activity, counts={}, anonymous=0, full=True)
         return answer.folded is None and not answer.is_forgotten

@@ -35,6 +35,10 @@ NEVER = float("-inf")
 class Sender:
     """Sends the current backend what one registry holds.
 
+    The first report to a backend is a full one, and so is the one after a failure or a
+    refusal. Others carry what changed since, and at each heartbeat nothing but the
+    lease. A process that never had a connection sends nothing.
+
     Safe from any thread: a lock is held around the registry's counts and around
     everything that goes to the backend.
 
@@ -68,7 +72,8 @@ class Sender:
         #: Whether the next report has to be a full one.
         self._owes_all = False
         self._reported_at = NEVER
-        self._used_at = NEVER
+        #: Whether this process has ever held a connection that was counted.
+        self.is_used = False
         self._retry_at = NEVER
         self._endpoints = EndpointReport()
         #: Set once the process ends: only the goodbye follows.
@@ -145,11 +150,6 @@ class Sender:
         due = max(self._reported_at + get_settings().heartbeat_seconds, self._retry_at)
         return max(0.001, min(due - self._clock(), self.orders.seconds_to_look()))
 
-    @property
-    def is_used(self) -> bool:
-        """Return whether this process has ever held a connection that was counted."""
-        return self._used_at != NEVER
-
     def wants_events(self) -> bool:
         """Return whether the sockets have to note what happens to them."""
         return self.keeps_events or events_are_wanted()
@@ -170,7 +170,7 @@ class Sender:
     def _send(self, changes: Changes) -> bool:
         now = self._clock()
         if self._registry.counts:
-            self._used_at = now
+            self.is_used = True
         elif self._has_nothing_to_say() and not changes:
             return True
         if now < self._retry_at:
@@ -285,7 +285,7 @@ class Sender:
             return None
         try:
             self._drain_unreported()
-            if self._used_at == NEVER:
+            if not self.is_used:
                 return None
             return full_report.own_snapshot(self._registry, details=self._has_details)
         finally:
@@ -297,4 +297,4 @@ class Sender:
         if not self._drain():
             self._owes_all = owed
         if self._registry.counts:
-            self._used_at = self._clock()
+            self.is_used = True

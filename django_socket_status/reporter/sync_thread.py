@@ -19,8 +19,12 @@ from asgiref.sync import SyncToAsync
 
 from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.concurrency.threads import has_gil
+from django_socket_status.limits import bounded_text
 
 __all__ = ["SyncThreadProbe", "is_sync_thread"]
+
+#: The most characters of what the thread runs.
+MAX_NAME = 256
 
 logger = logging.getLogger("django_socket_status")
 
@@ -44,12 +48,15 @@ class SyncThreadProbe:
         self._is_slow = False
         self.wait_seconds: float | None = None
         self.queue: int | None = None
+        #: The function that the thread runs, while the wait is too long.
+        self.runs: str | None = None
 
     def look(self, slow_seconds: float) -> None:
-        """Update the wait and the queue; log a wait that has become slow.
+        """Update the wait and the queue; name the function that makes others wait.
 
         Args:
-            slow_seconds: From which wait on to log, once for each episode.
+            slow_seconds: From which wait on to name it, and to log it, once for each
+                episode.
         """
         try:
             self._look()
@@ -57,8 +64,10 @@ class SyncThreadProbe:
             # Another asgiref, or the executor was shut down.
             self._probe = self.wait_seconds = self.queue = None
         if self.wait_seconds is None or self.wait_seconds < slow_seconds:
-            self._is_slow = False
-        elif not self._is_slow:
+            self._is_slow, self.runs = False, None
+            return
+        self.runs = running_in(_thread_of(SyncToAsync.single_thread_executor))
+        if not self._is_slow:
             self._is_slow = True
             self._log()
 
@@ -83,13 +92,12 @@ class SyncThreadProbe:
         self._probe = executor.submit(self._clock), now
 
     def _log(self) -> None:
-        thread = _thread_of(SyncToAsync.single_thread_executor)
         logger.warning(
             "Sync consumers and other thread-sensitive sync code have waited %.1f s "
             "for their one thread, which runs %s. Make that call shorter, or run it "
             "with sync_to_async(..., thread_sensitive=False).",
             self.wait_seconds,
-            running_in(thread) or "code that cannot be named",
+            self.runs or "code that cannot be named",
         )
 
 
@@ -117,12 +125,12 @@ def running_in(thread: threading.Thread | None) -> str | None:
     codes = list(_codes_above_handler(sys._current_frames().get(thread.ident)))
     if not codes:
         return None
-    first = _name_of(*codes[0])
+    names = [_name_of(*codes[0])]
     for module, code in codes:
         if module.partition(".")[0] not in BETWEEN:
-            own = _name_of(module, code)
-            return first if own == first else f"{first}, in {own}"
-    return first
+            names.append(_name_of(module, code))
+            break
+    return bounded_text(", in ".join(dict.fromkeys(names)), MAX_NAME)
 
 
 def _codes_above_handler(frame: FrameType | None) -> Iterator[tuple[str, CodeType]]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar, overload
 
 from django_socket_status.activity.as_json import as_json
-from django_socket_status.activity.entries import (
-    ClosedConnection,
-    RejectedConnection,
+from django_socket_status.activity.ended_rows import (
+    ClosedRow,
+    EndedRow,
+    RejectedRow,
     read_closed,
     read_rejected,
 )
+from django_socket_status.activity.entries import ClosedConnection, RejectedConnection
 from django_socket_status.activity.stored import Entries
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.exceptions import BackendError
@@ -20,6 +23,11 @@ from django_socket_status.records import ConnectionQuery
 from django_socket_status.status.kept import verify_list
 
 __all__ = ["EndedList", "EndedPage", "EndedQuery", "closed_list", "rejected_list"]
+
+#: A text with one of these is read for every query: a connection that is open again
+#: (there is no instant before an empty cause), and an entry that was removed because it
+#: was damaged.
+ALWAYS_READ = (',null,"', "[null", "],null")
 
 R = TypeVar("R", ClosedConnection, RejectedConnection)
 
@@ -35,15 +43,30 @@ class EndedQuery:
     code: int | None = None
     """Only connections that closed with this code, or handshakes with this status."""
 
-    def selects(self, record: ClosedConnection | RejectedConnection) -> bool:
-        """Return whether a record matches, but for ``cause`` and ``code``."""
+    def may_be_in(self, text: str) -> bool:
+        """Return whether the entries of a text have to be read.
+
+        There are false positives, but no false negatives. To read the texts takes most
+        of the time of a list, and few of them have one user, or are of one worker.
+        """
         query = self.query
-        labels = record.labels
+        wanted = [] if query.user_id is None else [query.user_id]
+        if query.worker_ids is not None and len(query.worker_ids) == 1:
+            wanted += query.worker_ids
+        # Every writer encodes a text like this.
+        if all(json.dumps(it) in text for it in wanted):
+            return True
+        is_sound = text.startswith('{"worker":') and text.endswith("]}")
+        return not is_sound or any(it in text for it in ALWAYS_READ)
+
+    def selects(self, row: EndedRow[Any]) -> bool:
+        """Return whether a row matches, but for ``cause`` and ``code``."""
+        query = self.query
         return (
-            (query.type is None or record.type == query.type)
-            and (query.user_id is None or record.user_id == query.user_id)
-            and not (query.anonymous and record.user_id is not None)
-            and all(labels.get(name) == value for name, value in query.labels.items())
+            (query.type is None or row.type == query.type)
+            and (query.user_id is None or row.user_id == query.user_id)
+            and not (query.anonymous and row.user_id is not None)
+            and (not query.labels or query.labels.items() <= row.labels.items())
         )
 
 
@@ -94,16 +117,20 @@ def _fields(page: EndedPage[Any]) -> dict[str, Any]:
 class EndedList(Generic[R]):
     """All ended connections that match, newest first."""
 
-    records: Sequence[R]
+    rows: Sequence[EndedRow[R]]
     is_sample: bool
     complete: bool
+
+    def records(self) -> Iterator[R]:
+        """Iterate over the records."""
+        return (row.record() for row in self.rows)
 
     def page(self, query: ConnectionQuery) -> EndedPage[R]:
         """Return one page."""
         end = query.offset + query.limit
         return EndedPage(
-            connections=tuple(self.records[query.offset : end]),
-            total=len(self.records),
+            connections=tuple(it.record() for it in self.rows[query.offset : end]),
+            total=len(self.rows),
             limit=query.limit,
             offset=query.offset,
             is_sample=self.is_sample,
@@ -122,22 +149,23 @@ def closed_list(
     def ask(backend: BaseBackend) -> EndedList[ClosedConnection]:
         verify_list(backend, "closed")
         kept = backend.read_ended("closed")
-        found, complete = _latest(kept)
+        found, complete = _latest(it for it in kept if wanted.may_be_in(it.text))
         matching = [
-            it
-            for it in found.values()
+            (it.at, key, it)
+            for key, it in found.items()
             if wanted.selects(it)
             and (wanted.cause is None or it.cause == wanted.cause)
             and (wanted.code is None or it.close_code == wanted.code)
         ]
-        matching.sort(key=lambda it: (it.closed_at, it.connection_id), reverse=True)
-        return EndedList(records=matching, is_sample=_left_out(kept), complete=complete)
+        # No two have the same key: rows are not compared.
+        rows = [it for _, _, it in sorted(matching, reverse=True)]
+        return EndedList(rows=rows, is_sample=_left_out(kept), complete=complete)
 
     return ask
 
 
-def _latest(kept: Iterable[Entries]) -> tuple[dict[str, ClosedConnection], bool]:
-    """Return the latest record of each connection, and whether all could be read.
+def _latest(kept: Iterable[Entries]) -> tuple[dict[str, ClosedRow], bool]:
+    """Return the latest row of each connection, and whether all could be read.
 
     A worker says that it has connections after all when it learns that its count was
     folded. Who folded it may list them as lost only after that.
@@ -149,17 +177,16 @@ def _latest(kept: Iterable[Entries]) -> tuple[dict[str, ClosedConnection], bool]
         except BackendError:
             complete = False
     folded = {it: more.count_number for more in reversed(read) for it in more.returned}
-    found: dict[str, ClosedConnection] = {}
+    found: dict[str, ClosedRow] = {}
     returned: set[str] = set()
     for more in read:
-        for record in reversed(more.records):
-            key = record.connection_id
+        for row in reversed(more.rows):
+            key = row.connection_id
             is_back = key in returned or (
-                record.cause == "worker_lost"
-                and more.count_number <= folded.get(key, -1)
+                row.cause == "worker_lost" and more.count_number <= folded.get(key, -1)
             )
             if not is_back:
-                found.setdefault(key, record)
+                found.setdefault(key, row)
         returned.update(more.returned)
     return found, complete and all(more.is_whole for more in read)
 
@@ -176,24 +203,26 @@ def rejected_list(
 
     def ask(backend: BaseBackend) -> EndedList[RejectedConnection]:
         verify_list(backend, "rejected")
-        found: list[RejectedConnection] = []
+        found: list[RejectedRow] = []
         complete, kept = True, backend.read_ended("rejected")
         # A handshake has no number. A report that is not answered is repeated, and then
         # the store may have the same text twice.
         for entries in {it.text: it for it in kept}.values():
+            if not wanted.may_be_in(entries.text):
+                continue
             try:
-                records, is_whole = read_rejected(entries.text)
+                rows, is_whole = read_rejected(entries.text)
             except BackendError:
                 complete = False
                 continue
-            found += reversed(records)
+            found += reversed(rows)
             complete = complete and is_whole
         matching = [
             it
             for it in found
             if wanted.selects(it) and (status is None or it.status == status)
         ]
-        matching.sort(key=lambda it: it.rejected_at, reverse=True)
-        return EndedList(records=matching, is_sample=_left_out(kept), complete=complete)
+        matching.sort(key=lambda it: it.at, reverse=True)
+        return EndedList(rows=matching, is_sample=_left_out(kept), complete=complete)
 
     return ask

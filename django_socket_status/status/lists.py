@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from django_socket_status.backends.base import BaseBackend
@@ -233,14 +233,13 @@ def _wanted(
 
 def _iterate(ask: AskList) -> Iterator[AnyConnection]:
     found = status_reader.ask(ask, searches=True)
-    yield from found.records
+    yield from found.records()
     _verify_complete(found)
 
 
 async def _aiterate(ask: AskList) -> AsyncIterator[AnyConnection]:
     found = await status_reader.aask(ask, searches=True)
-    records: Sequence[AnyConnection] = found.records
-    for record in records:
+    for record in found.records():
         yield record
     _verify_complete(found)
 

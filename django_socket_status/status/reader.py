@@ -11,9 +11,10 @@ the summary, one answers quick questions, one searches, one encodes long answers
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from django.core.signals import setting_changed
@@ -49,6 +50,13 @@ READ_SECONDS = 0.8
 FLUSH_SECONDS = 0.25
 #: The most questions that wait on one thread.
 QUESTIONS = 64
+#: The names of the four threads.
+THREADS = (
+    "django-socket-status-reader",
+    "django-socket-status-questions",
+    "django-socket-status-searches",
+    "django-socket-status-encodings",
+)
 
 
 class StatusReader:
@@ -75,27 +83,19 @@ class StatusReader:
         self._reporter = reporter
         self.read_seconds = read_seconds
         self._clock = clock
-        self._summaries = DaemonExecutor(
-            "django-socket-status-reader", QUESTIONS, clock=clock
-        )
-        self._questions = DaemonExecutor(
-            "django-socket-status-questions", QUESTIONS, clock=clock
-        )
-        self._searches = DaemonExecutor(
-            "django-socket-status-searches", QUESTIONS, clock=clock
-        )
-        self._encodings = DaemonExecutor(
-            "django-socket-status-encodings", QUESTIONS, clock=clock
+        self._executors = [
+            DaemonExecutor(name, QUESTIONS, clock=clock) for name in THREADS
+        ]
+        self._summaries, self._questions, self._searches, self._encodings = (
+            self._executors
         )
         self._source = DeploymentSource(registry, reporter)
         self._cache = self._new_cache()
 
     def reset(self) -> None:
         """Forget all readings and threads, as after a fork or a change of settings."""
-        self._summaries.reset()
-        self._questions.reset()
-        self._searches.reset()
-        self._encodings.reset()
+        for executor in self._executors:
+            executor.reset()
         self._cache = self._new_cache()
 
     def read(self) -> Reading:
@@ -137,16 +137,16 @@ class StatusReader:
             reading = cache.kept()
             if reading is not None:
                 return reading
+            # Read once: the reader's thread may change it now.
             failed = cache.failed
+            failure = failed and failed[1]
             try:
                 self._queue(cache)
             except Exception as error:  # noqa: BLE001 - no thread, or a read hangs
-                return cache.fallback(error)
-            if failed is not None:
-                return cache.fallback(failed[1])
+                failure = error
+            return cache.latest() if failure is None else cache.fallback(failure)
         except StatusUnavailableError:
             return None
-        return cache.latest()
 
     def ask(
         self,
@@ -167,15 +167,8 @@ class StatusReader:
         Raises:
             StatusUnavailableError: the backend fails or does not answer in time.
         """
-        try:
-            call = self._submit(question, searches=searches)
-            try:
-                return result(call, max(0.0, self.read_seconds - used_seconds))
-            finally:
-                # If the question still waits in the queue, its caller gave up: drop it.
-                call.cancel()
-        except Exception as error:
-            raise unavailable(error) from error
+        with self._asking(question, searches=searches) as call:
+            return result(call, max(0.0, self.read_seconds - used_seconds))
 
     async def aask(
         self,
@@ -185,14 +178,8 @@ class StatusReader:
         used_seconds: float = 0.0,
     ) -> T:
         """Return the backend's answer, as :meth:`ask`."""
-        try:
-            call = self._submit(question, searches=searches)
-            try:
-                return await aresult(call, max(0.0, self.read_seconds - used_seconds))
-            finally:
-                call.cancel()
-        except Exception as error:
-            raise unavailable(error) from error
+        with self._asking(question, searches=searches) as call:
+            return await aresult(call, max(0.0, self.read_seconds - used_seconds))
 
     async def aencode(self, encode: Callable[[], T]) -> T:
         """Return what a function returns that computes for long, off the event loop.
@@ -255,6 +242,21 @@ class StatusReader:
 
         self._verify_running(executor)
         return executor.submit(answer)
+
+    @contextlib.contextmanager
+    def _asking(
+        self, question: Callable[[BaseBackend], T], *, searches: bool
+    ) -> Iterator[Call[T]]:
+        """Yield the call that answers a question, for a caller that waits for it."""
+        try:
+            call = self._submit(question, searches=searches)
+            try:
+                yield call
+            finally:
+                # If the question still waits in the queue, its caller gave up: drop it.
+                call.cancel()
+        except Exception as error:
+            raise unavailable(error) from error
 
     def _verify_running(self, executor: DaemonExecutor) -> None:
         """Fail at once if a call has been running longer than a caller waits."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django_socket_status.activity.as_json import as_json
 from django_socket_status.activity.totals import Histogram, Totals
@@ -16,9 +16,11 @@ from django_socket_status.status.reader import status_reader
 from django_socket_status.validation import valid_seconds
 
 __all__ = [
+    "Counted",
     "TotalsRecord",
     "aget_totals",
     "get_totals",
+    "read_counted",
     "totals_of",
     "totals_record",
 ]
@@ -80,20 +82,46 @@ async def aget_totals() -> TotalsRecord:
     return await status_reader.aask(kept("totals", "totals", totals_of))
 
 
+class Counted(NamedTuple):
+    """The totals, and the part of them that is known by worker."""
+
+    totals: TotalsRecord
+    by_worker: Mapping[str, Totals]
+    """What the workers whose lease has not ended counted, by ``worker_id``."""
+
+
+def read_counted() -> Counted:
+    """Return the totals, and those of each worker. Costs what the totals cost.
+
+    Raises:
+        StatusUnavailableError: they cannot be read now.
+        NotKeptError: the backend keeps none.
+    """
+    return status_reader.ask(kept("totals", "totals", _counted_of))
+
+
 def totals_of(backend: BaseBackend) -> TotalsRecord:
     """Return the totals that a backend has.
 
     Raises:
         BackendError: they are damaged.
     """
+    return _counted_of(backend).totals
+
+
+def _counted_of(backend: BaseBackend) -> Counted:
     stored = backend.read_totals()
     if stored is None:
-        return totals_record(Totals(), None)
+        return Counted(totals_record(Totals(), None), {})
     since = instant(valid_seconds(stored.epoch))
     totals = Totals.from_text(stored.base)
+    by_worker: dict[str, Totals] = {}
     for count in stored.counts:
-        totals.include(Totals.from_text(count.text))
-    return totals_record(totals, since)
+        own = Totals.from_text(count.text)
+        totals.include(own)
+        if count.is_live:
+            by_worker[count.worker_id] = own
+    return Counted(totals_record(totals, since), by_worker)
 
 
 def totals_record(totals: Totals, since: datetime.datetime | None) -> TotalsRecord:

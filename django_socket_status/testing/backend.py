@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django_socket_status.activity.stored import ReportAnswer
@@ -59,6 +60,11 @@ class KitBackend(MemoryBackend):
         if report.worker.worker_id in self.frozen:
             return ReportAnswer(is_taken=True)
         return super().exchange(report)
+
+    def oldest_by_type(self, types: Collection[str]) -> Mapping[str, float]:
+        """Return nothing, as the backend in memory, unless this one is down."""
+        with self._switch:
+            return super().oldest_by_type(types)
 
     def advance(self, seconds: float, worker_id: str) -> None:
         """Let time pass, in which one worker goes on reporting, if it is there."""

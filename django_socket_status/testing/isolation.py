@@ -15,8 +15,8 @@ from django.test.utils import TestContextDecorator
 
 from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.conf import SETTING
-from django_socket_status.endpoints import loaded as endpoints
-from django_socket_status.live import authorization as listening
+from django_socket_status.endpoints import loaded
+from django_socket_status.live import authorization
 from django_socket_status.operations import audit
 from django_socket_status.operations.revoking import revoker
 from django_socket_status.registry.registry import registry
@@ -71,7 +71,7 @@ class isolated_socket_status(TestContextDecorator):
             try:
                 self._overrides.pop().disable()
             finally:
-                endpoints.reset()
+                loaded.reset()
 
     async def __aenter__(self) -> None:
         self.enable()
@@ -150,7 +150,7 @@ def reset_socket_status() -> None:
     reporter.stop(SETTLE_SECONDS)
     reporter.reset()
     status_reader.reset()
-    listening.reset()
+    authorization.reset()
     audit.reset()
     revoker.reset()
     for thread in threads:
@@ -159,7 +159,7 @@ def reset_socket_status() -> None:
     reporter.stop(SETTLE_SECONDS)
     reporter.reset()
     registry.reset()
-    endpoints.reset()
+    loaded.reset()
 
 
 def own_threads() -> list[threading.Thread]:

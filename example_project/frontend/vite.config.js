@@ -3,17 +3,10 @@ import { defineConfig } from "vite";
 // The site of the example: python -m example_project --port 8000
 const site = process.env.EXAMPLE_PROJECT_URL ?? "http://127.0.0.1:8000";
 
-// One origin for the browser: cookies, and no CORS. The site keeps its own host name, so
-// that it knows the origin of its sockets.
+// One origin for the browser: cookies, and no CORS.
 const proxy = {
   "/socket-status": { target: site, changeOrigin: true },
-  "/ws": {
-    target: site,
-    ws: true,
-    changeOrigin: true,
-    configure: (server) =>
-      server.on("proxyReqWs", (request) => request.setHeader("origin", site)),
-  },
+  "/ws": { target: site, ws: true, changeOrigin: true },
 };
 
 export default defineConfig({

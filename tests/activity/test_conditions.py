@@ -16,6 +16,7 @@ CONDITION = Condition(
     loop_lag_seconds=[0.0, 0.25],
     sync_thread_wait_seconds=2.0,
     sync_thread_queue=3,
+    sync_thread_runs="shop.consumers.Call.receive",
 )
 
 
@@ -29,6 +30,12 @@ def test_text_gives_the_same_condition():
 def test_what_a_newer_version_added_is_ignored():
     text = json.dumps({**CONDITION.as_dict(), "temperature": 40})
     assert Condition.from_text(text) == CONDITION
+
+
+def test_worker_of_an_older_version_names_no_function():
+    body = dict(CONDITION.as_dict())
+    del body["sync_thread_runs"]
+    assert Condition.from_text(json.dumps(body)).sync_thread_runs is None
 
 
 def test_lag_is_that_of_the_slowest_loop():
@@ -48,6 +55,8 @@ def test_lag_is_that_of_the_slowest_loop():
         {"sync_thread_wait_seconds": float("inf")},
         {"sync_thread_queue": 1.5},
         {"sync_thread_queue": True},
+        {"sync_thread_runs": 7},
+        {"sync_thread_runs": "x" * 5000},
     ],
     ids=str,
 )

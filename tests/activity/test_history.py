@@ -24,7 +24,7 @@ EPOCH = BEGIN - 3600
 
 
 class Deployment:
-    """Samples of it, each with a recorder of its own, and what they have written."""
+    """Samples of it, each with a separate recorder, and what they have written."""
 
     def __init__(self) -> None:
         self.totals = Totals()

@@ -128,6 +128,7 @@ CONDITION: dict[str, Any] = {
     "loop_lag_seconds": [0.01],
     "sync_thread_wait_seconds": 0.0,
     "sync_thread_queue": 0,
+    "sync_thread_runs": None,
 }
 
 

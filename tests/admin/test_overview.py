@@ -7,6 +7,7 @@ import pytest
 from django.test import Client
 
 from django_socket_status.admin.figures import facts
+from django_socket_status.backends import get_backend
 from django_socket_status.exceptions import NotKeptError, StatusUnavailableError
 
 URL = "/admin/django_socket_status/socketstatus/"
@@ -44,6 +45,7 @@ def test_numbers_are_those_of_the_deployment(superuser, deployment):
     assert "The client was lost 3 100 %" in text
     assert "4001 Private use, by the application 2" in text
     assert "stt HTTP 403 5" in text
+    assert "v7 1 3 100 % The client was lost" in text
     assert "host.example:4711 uvicorn v7" in text
     assert "On time 3 under 0.10 s" in text
     assert "Release v7 seen for the first time" in text
@@ -54,6 +56,29 @@ def test_many_connections_are_not_read_one_by_one(superuser, deployment):
     text = text_of(superuser)
     assert "Open connections 501" in text
     assert "are shown while at most 500 connections are open" in text
+
+
+def test_oldest_connection_is_known_for_any_number(superuser, deployment, monkeypatch):
+    asked = []
+
+    def oldest_by_type(types):
+        asked.append(types)
+        return {"call": 1e9 + 40_000}
+
+    many = [deployment.worker.open() for _ in range(501)]
+    deployment.report(*many, deployment.worker.open("rare"))
+    monkeypatch.setattr(get_backend(), "oldest_by_type", oldest_by_type)
+    text = text_of(superuser)
+    assert asked == [["call", "rare"]]
+    assert "call 501 100 % 100 % \N{EN DASH} 09/09/2001" in text
+    assert "rare 1 0 % 0 % \N{EN DASH} \N{EN DASH}" in text
+    assert "The users of each type are counted while at most 500" in text
+
+
+def test_damaged_age_of_a_type_is_not_known(superuser, deployment, monkeypatch):
+    deployment.report(*(deployment.worker.open() for _ in range(501)))
+    monkeypatch.setattr(get_backend(), "oldest_by_type", lambda types: {"call": 1e300})
+    assert "are shown while at most 500 connections are open" in text_of(superuser)
 
 
 def test_one_connection_is_no_plural(superuser, deployment):
@@ -89,7 +114,7 @@ def test_counts_are_shown_without_what_is_not_kept(superuser, deployment, monkey
     deployment.report(deployment.worker.open())
     monkeypatch.setattr("django_socket_status.admin.overview.shared_histories", fail)
     monkeypatch.setattr(facts, "shared_histories", fail)
-    monkeypatch.setattr(facts.SocketStatusService, "get_totals", fail)
+    monkeypatch.setattr(facts, "read_counted", fail)
     text = text_of(superuser)
     assert "Open connections 1" in text
     assert "The backend keeps no history." in text

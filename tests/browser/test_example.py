@@ -77,10 +77,13 @@ def test_answer_itself_is_what_the_command_prints(visit, origin):
         expect(shown).to_contain_text('"total_sockets": 1')
 
 
-def test_whole_command_is_to_be_seen_on_a_narrow_screen(visit, origin):
+def test_whole_command_and_answer_are_to_be_seen_on_a_narrow_screen(visit, origin):
     page = visit(origin, viewport=NARROW).page
+    page.get_by_text("The answer itself").click()
+    expect(page.locator("#answer")).to_contain_text("timestamp")
     hidden = "(it) => it.scrollWidth > it.clientWidth"
     assert not page.locator(".command").evaluate(hidden)
+    assert not page.locator("#answer").evaluate(hidden)
 
 
 def test_number_is_grey_with_its_time_when_the_server_is_gone(visit, tmp_path: Path):

@@ -1,6 +1,7 @@
 """The React hook under StrictMode, in a Vite application behind Vite's own proxy.
 
-As it is developed, where StrictMode does everything twice, and as it is built.
+As it is developed, where StrictMode does everything twice, with the configuration that
+the guide shows; and as it is built, with that of the example.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from tests.browser.conftest import Site, Visit, wait_for
 from tests.support.source import PACKAGE, ROOT
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
+
+GUIDE = ROOT / "docs" / "how-to" / "react.md"
 
 ASKED = """performance.getEntriesByType("resource").filter(
   ({ name }) => new URL(name).pathname === "/socket-status/"
@@ -52,6 +55,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def frontend(request: pytest.FixtureRequest, built: Path, site: Site) -> Iterator[str]:
     """Serve the application, and pass on to the site what is the site's."""
     vite = ["node", "node_modules/vite/bin/vite.js", request.param]
+    if request.param == "dev":
+        (built / "guide.config.js").write_text(configuration(site), encoding="utf-8")
+        vite += ["--config", "guide.config.js"]
     server = subprocess.Popen(
         [*vite, "--host=127.0.0.1"],
         cwd=built,
@@ -69,6 +75,17 @@ def frontend(request: pytest.FixtureRequest, built: Path, site: Site) -> Iterato
             yield found[1]
         finally:
             server.terminate()
+
+
+def configuration(site: Site) -> str:
+    """Return the configuration of the guide, with another site behind the proxy."""
+    (text,) = re.findall(
+        r"^```js\n(// vite\.config\.js\n.*?)^```$",
+        GUIDE.read_text(encoding="utf-8"),
+        re.M | re.S,
+    )
+    assert "http://127.0.0.1:8000" in text
+    return str(text).replace("http://127.0.0.1:8000", site.origin)
 
 
 def package(directory: Path) -> Path:

@@ -25,7 +25,8 @@ def test_no_id_means_two_things():
     assert set(named.values()) == {1}
 
 
-# A project made by ``startproject``.
+# A project made by ``startproject``. It starts many processes: every Django meets the
+# first tests, which are about what it brings and what it says; the others run once.
 
 
 class Project:
@@ -89,6 +90,7 @@ def test_wrong_setting_fails_the_check_of_a_project(project):
     assert "HINT: Did you mean 'LEASE_SECONDS'?" in result.stderr
 
 
+@pytest.mark.slow
 def test_project_without_users_stays_clean(project):
     project.set(
         'INSTALLED_APPS = ["django_socket_status"]',
@@ -102,6 +104,7 @@ def test_project_without_users_stays_clean(project):
     assert (result.returncode, result.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_application_is_imported_by_the_check_of_a_deployment_alone(project):
     project.asgi.write_text('raise SystemExit("stay away")\n')
     assert project.ids() == []
@@ -109,6 +112,7 @@ def test_application_is_imported_by_the_check_of_a_deployment_alone(project):
     assert "SystemExit: stay away" in project.manage("check", "--deploy").stderr
 
 
+@pytest.mark.slow
 def test_consumers_are_known_to_the_check_of_a_deployment(project):
     project.asgi.write_text(
         "from channels.consumer import AsyncConsumer\n"
@@ -132,6 +136,7 @@ def test_consumers_are_known_to_the_check_of_a_deployment(project):
     assert project.ids("--deploy") == ["W003", "W006"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", ["first", "last"])
 def test_daphne_behind_another_runserver_is_a_warning(project, place):
     order = {

@@ -21,6 +21,10 @@ PAGE = (ROOT / "docs" / "reference" / "command-line.md").read_text(encoding="utf
 
 COMMON = "What all of them take"
 
+#: The sections whose options several subcommands take.
+LISTS = ("list", "closed", "rejected")
+SHARED = {"Filters": LISTS, "Columns and order": (*LISTS, "workers", "commands")}
+
 
 def section(heading: str) -> str:
     found = re.search(rf"^## {heading}\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S)
@@ -54,6 +58,8 @@ def taken(parser: argparse.ArgumentParser) -> set[str]:
 def test_subcommand_has_its_options_on_the_page(name):
     common = documented(COMMON) if name not in UNWATCHED else {"--json"}
     own = documented(f"`{name}`") if f"## `{name}`\n" in PAGE else set()
+    for heading, names in SHARED.items():
+        own |= documented(heading) if name in names else set()
     assert own | common == taken(parsers()[name])
 
 
@@ -72,6 +78,6 @@ def test_each_column_is_on_the_page(name):
 
 
 def test_defaults_and_states_are_those_of_the_code():
-    assert f"by default {LIMIT}" in section("`list`")
+    assert f"by default {LIMIT}" in section("Filters")
     states = re.findall(r"^\| (\d) \| `(\w+)` \|", section("`check`"), re.M)
     assert states == [(str(int(it)), it.name) for it in State]

@@ -1,4 +1,4 @@
-"""What a reader is told of the past while something fails, and whether it is true."""
+"""What a reader hears of the past while something fails, and whether it is true."""
 
 from __future__ import annotations
 

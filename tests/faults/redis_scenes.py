@@ -97,7 +97,7 @@ STAGES: dict[str, Stage] = {
     **{
         name: functools.partial(on_a_server, fault)
         for name, fault in FAULTS.items()
-        # Nobody is signed in here.
+        # No user is signed in here.
         if name != "users deleted"
     },
     **{

@@ -14,8 +14,7 @@ from django.test import Client
 from django.urls import path
 
 from django_socket_status.endpoints import loaded as endpoints
-from django_socket_status.live import authorization as listening
-from django_socket_status.live import hub
+from django_socket_status.live import authorization, hub
 from django_socket_status.live.application import LiveStatus, live_status
 from django_socket_status.middleware import SocketStatusMiddleware
 from django_socket_status.routing import websocket_urlpatterns
@@ -68,7 +67,7 @@ async def app() -> AsyncIterator[LiveStatus]:
 def members_only() -> Iterator[None]:
     with isolated_socket_status(SUMMARY_ACCESS="authenticated"):
         yield
-    listening.reset()
+    authorization.reset()
 
 
 def visitor_of(client: Client | None, *headers: tuple[bytes, bytes]) -> Visitor:
@@ -387,7 +386,7 @@ class TestAnyAwait:
             await asyncio.wait({task}, timeout=10)
             assert task.done()
             await nothing_runs()
-        listening.reset()
+        authorization.reset()
         assert app.hubs == {}
         assert not caplog.records
 

@@ -17,7 +17,7 @@ from django.db import OperationalError, connections
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from django_socket_status.live import authorization as listening
+from django_socket_status.live import authorization
 from django_socket_status.live.authorization import (
     Client as LiveClient,
 )
@@ -396,7 +396,7 @@ class TestRuleOfTheProject:
         def lacks_table(scope: Any) -> Any:
             raise OperationalError("no such table: django_session")
 
-        monkeypatch.setattr(listening, "request_of", lacks_table)
+        monkeypatch.setattr(authorization, "request_of", lacks_table)
         with access("authenticated"):
             for _ in range(20):
                 assert await decision_on(scope_of()) is Decision.UNKNOWN
@@ -423,17 +423,17 @@ class TestRuleOfTheProject:
         assert {decision for decision, _ in answers} == {Decision.ALLOWED}
 
     async def test_rule_that_hangs_delays_no_client_for_long(self, opened, monkeypatch):
-        monkeypatch.setattr(listening, "ANSWER_SECONDS", 0.01)
+        monkeypatch.setattr(authorization, "ANSWER_SECONDS", 0.01)
         with access(f"{__name__}.hangs"):
             assert await decision_on(scope_of()) is Decision.BUSY
             assert await decision_on(scope_of()) is Decision.BUSY
             gate.open.set()
-            await until(lambda: not listening._newcomers._waiting)
-            monkeypatch.setattr(listening, "ANSWER_SECONDS", 10.0)
+            await until(lambda: not authorization._newcomers._waiting)
+            monkeypatch.setattr(authorization, "ANSWER_SECONDS", 10.0)
             assert await decision_on(scope_of()) is Decision.ALLOWED
 
     async def test_only_so_many_may_wait(self, opened, monkeypatch):
-        monkeypatch.setattr(listening, "WAITING", 5)
+        monkeypatch.setattr(authorization, "MAX_WAITING", 5)
         with access(f"{__name__}.hangs"):
             first = asyncio.ensure_future(decide(scope_of()))
             await until(gate.arrived.is_set)
@@ -466,7 +466,7 @@ class TestRuleOfTheProject:
                 await tasks[-1]
             gate.open.set()
             await asyncio.gather(*tasks, return_exceptions=True)
-            await until(lambda: not listening._newcomers._waiting)
+            await until(lambda: not authorization._newcomers._waiting)
             assert await decision_on(scope_of()) is Decision.ALLOWED
 
 
@@ -500,7 +500,7 @@ class TestTurns:
     async def test_client_of_another_address_does_not_wait_for_a_flood(
         self, opened, monkeypatch
     ):
-        monkeypatch.setattr(listening, "TOGETHER", 1)
+        monkeypatch.setattr(authorization, "BATCH_SIZE", 1)
         with access(f"{__name__}.notes_the_address"):
             flood = [
                 asyncio.ensure_future(decide(scope_of(client=("192.0.2.1", number))))
@@ -516,7 +516,7 @@ class TestTurns:
         assert len(gate.addresses) == 51
 
     async def test_only_so_many_of_one_address_may_wait(self, opened, monkeypatch):
-        monkeypatch.setattr(listening, "WAITING_OF_ADDRESS", 5)
+        monkeypatch.setattr(authorization, "MAX_WAITING_OF_ADDRESS", 5)
         crowd, other = scope_of(client=("192.0.2.1", 1)), scope_of(client=("::1", 1))
         with access(f"{__name__}.hangs"):
             first = asyncio.ensure_future(decide(crowd))
@@ -534,13 +534,13 @@ class TestTurns:
     async def test_flood_leaves_nothing_on_the_thread_that_answers(
         self, opened, monkeypatch
     ):
-        monkeypatch.setattr(listening, "ANSWER_SECONDS", 0.01)
+        monkeypatch.setattr(authorization, "ANSWER_SECONDS", 0.01)
         with access(f"{__name__}.hangs"):
             answers = await asyncio.gather(*(decide(scope_of()) for _ in range(500)))
             assert {decision for decision, _ in answers} == {Decision.BUSY}
-            assert listening._newcomers._lane._work.calls.qsize() <= 1
+            assert authorization._newcomers._executor._work.calls.qsize() <= 1
             gate.open.set()
-            await until(lambda: not listening._newcomers._waiting)
+            await until(lambda: not authorization._newcomers._waiting)
 
 
 class TestPersonWithoutRule:
@@ -568,7 +568,7 @@ class TestThread:
         self, user, opened, monkeypatch
     ):
         """From several event loops at once, as in a process with several of them."""
-        monkeypatch.setattr(listening, "ANSWER_SECONDS", 60.0)
+        monkeypatch.setattr(authorization, "ANSWER_SECONDS", 60.0)
         client = signed_in(user)
         scope = scope_for(client)
 

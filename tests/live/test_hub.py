@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from django_socket_status.live import authorization as listening
-from django_socket_status.live import hub
+from django_socket_status.live import authorization, hub
 from django_socket_status.live import listener as listener_module
 from django_socket_status.live.application import FOREIGN, LiveStatus
 from django_socket_status.live.handshake import RETURN_SECONDS
@@ -42,7 +41,7 @@ def ruled() -> Any:
     rule.answer, rule.asked, rule.stranger_waits = True, 0, None
     with isolated_socket_status(SUMMARY_ACCESS=f"{__name__}.rules"):
         yield rule
-    listening.reset()
+    authorization.reset()
 
 
 class TestTelling:
@@ -340,7 +339,7 @@ class TestAccess:
         visitor = Visitor()
         async with serving(app, visitor):
             await visitor.is_told(0)
-            monkeypatch.setattr(listening, "WAITING", 0)
+            monkeypatch.setattr(authorization, "MAX_WAITING", 0)
             assert await visitor.is_closed() == (1013, "try again later")
 
     async def test_listeners_stay_while_new_handshakes_time_out(
@@ -350,7 +349,7 @@ class TestAccess:
         strangers = [Visitor(client=(f"192.0.2.{n}", 1)) for n in range(120)]
         async with serving(app, *members):
             await all_are_there(app, 5)
-            monkeypatch.setattr(listening, "ANSWER_SECONDS", 1.0)
+            monkeypatch.setattr(authorization, "ANSWER_SECONDS", 1.0)
             rule.stranger_waits = threading.Event()
             try:
                 async with serving(app, *strangers):
@@ -383,7 +382,7 @@ class TestAccess:
     async def test_access_of_many_listeners_is_checked_a_few_at_a_time(
         self, app, transactional_db, monkeypatch
     ):
-        monkeypatch.setattr(hub, "TOGETHER", 2)
+        monkeypatch.setattr(hub, "BATCH_SIZE", 2)
         visitors = [Visitor() for _ in range(7)]
         async with serving(app, *visitors):
             await all_are_there(app, 7)
@@ -399,7 +398,7 @@ class TestAccess:
         async def answer(scope: Any) -> Any:
             asked.set()
             await answered.wait()
-            return listening.Decision.FORBIDDEN, None
+            return authorization.Decision.FORBIDDEN, None
 
         async def serve_and_go_on(scope: Any, receive: Any, send: Any) -> None:
             await app(scope, receive, send)
@@ -602,9 +601,9 @@ class TestReference:
             hub.MAX_LISTENERS_OF_USER,
             hub.MAX_LISTENERS_OF_ADDRESS,
             int(listener_module.SLOW_SECONDS),
-            int(listening.ANSWER_SECONDS),
-            listening.WAITING,
-            listening.WAITING_OF_ADDRESS,
+            int(authorization.ANSWER_SECONDS),
+            authorization.MAX_WAITING,
+            authorization.MAX_WAITING_OF_ADDRESS,
         ):
             assert f"| {limit:,}" in page
 

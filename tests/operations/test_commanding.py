@@ -1,4 +1,4 @@
-"""What a caller is told of workers that answer, answer in part, or do not."""
+"""What a caller hears of workers that answer, answer in part, or do not."""
 
 from __future__ import annotations
 

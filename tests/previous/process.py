@@ -12,6 +12,7 @@ import json
 import logging
 import sys
 import threading
+from collections import Counter
 from typing import Any
 
 import django
@@ -94,6 +95,10 @@ async def _serve(kind: str, user: str | None, room: str) -> None:
     async def send(message: dict[str, Any]) -> None:
         if message["type"] in ("websocket.accept", "websocket.close"):
             answered.set()
+        if message["type"] == "websocket.close":
+            # Its client leaves.
+            held.remove(gone)
+            gone.set()
 
     scope = {
         "type": "websocket",
@@ -130,7 +135,6 @@ def closes() -> None:
 def is_rejected() -> None:
     """Ask for a socket, and be rejected."""
     run(_serve("private", None, "red"))
-    run(_leave())
 
 
 def where() -> str:
@@ -186,13 +190,40 @@ def happened() -> dict[str, Any]:
         return {"error": str(error)}
 
 
+def disconnects(selector: dict[str, Any]) -> dict[str, Any]:
+    """Close connections of the deployment; return what became of them."""
+    result = SocketStatusService.disconnect(**selector, wait_seconds=30)
+    return {"matched": result.matched, "closed": result.closed}
+
+
+def drains() -> dict[str, Any]:
+    """Drain the deployment at once; return what became of its connections."""
+    result = SocketStatusService.drain(
+        all=True, grace_seconds=0, over_seconds=0, wait=True
+    )
+    return {"closed": result.closed, "remaining": result.remaining}
+
+
+def history() -> dict[str, Any]:
+    """Return what the buckets of the last hour have, added up."""
+    closed: Counter[str] = Counter()
+    opened = 0
+    for bucket in SocketStatusService.get_history("1h").buckets:
+        opened += bucket.opened or 0
+        closed.update(bucket.closed or {})
+    return {"opened": opened, "closed": dict(closed)}
+
+
 def _listed(state: str) -> Any:
     return SocketStatusService.get_connections(state=state, limit=1000)
 
 
 FUNCTIONS = {
     it.__name__: it
-    for it in (opens, closes, is_rejected, where, said, answers, walks, happened)
+    for it in (
+        *(opens, closes, is_rejected, where, said, answers, walks, happened),
+        *(disconnects, drains, history),
+    )
 }
 
 if __name__ == "__main__":

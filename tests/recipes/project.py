@@ -8,6 +8,7 @@ they do.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,9 @@ from pathlib import Path
 from tests.support.source import ROOT
 
 DOCS = ROOT / "docs"
+
+#: Tests of what pages replace.
+BEFORE = Path(__file__).parent / "before"
 
 BLOCK = re.compile(r"^```(python|py|django|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMED = re.compile(r"(?:# |\{# )([\w/.-]+\.(?:py|html))(?: #\})?\n")
@@ -108,11 +112,14 @@ GIVEN = {
 }
 
 
-def files_of(page: Path) -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of each file that a page shows."""
+def files_of(page: Path, sign: str = "+") -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each file that a page shows.
+
+    Of a change, that is the text after it, or with ``"-"`` the one before it.
+    """
     for language, text in BLOCK.findall(page.read_text(encoding="utf-8")):
         if language == "diff":
-            text = side_of(text, "+")
+            text = side_of(text, sign)
         if named := NAMED.match(text):
             yield named[1], text
 
@@ -123,10 +130,9 @@ def side_of(diff: str, sign: str) -> str:
     return "".join(f"{line[1:]}\n" for line in lines)
 
 
-def diffs_of(page: Path) -> list[str]:
-    """Return the changes that a page shows."""
-    found = BLOCK.findall(page.read_text(encoding="utf-8"))
-    return [text for language, text in found if language == "diff"]
+def has_changes(page: Path) -> bool:
+    """Return whether a page shows changes."""
+    return "\n```diff\n" in page.read_text(encoding="utf-8")
 
 
 def write(directory: Path, pages: list[Path]) -> list[str]:
@@ -141,6 +147,23 @@ def write(directory: Path, pages: list[Path]) -> list[str]:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return list(shown)
+
+
+def write_before(directory: Path, pages: list[Path]) -> list[str]:
+    """Write the project of some pages before their changes; return its tests."""
+    write(directory, [])
+    with (directory / "myproject" / "settings.py").open("a", encoding="utf-8") as file:
+        file.write('INSTALLED_APPS += ["benchmarks.presence.PresenceConfig"]\n')
+    for page in pages:
+        for name, text in files_of(page, "-"):
+            if not name.startswith("tests/"):
+                (directory / name).write_text(text, encoding="utf-8")
+    (directory / "tests").mkdir()
+    names = []
+    for test in BEFORE.glob("*.py"):
+        names.append(f"tests/test_{test.name}")
+        shutil.copy(test, directory / names[-1])
+    return names
 
 
 def run(directory: Path, *options: str) -> str:

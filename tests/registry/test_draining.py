@@ -221,7 +221,7 @@ class Setting:
     #: Something changed already since the reporter looked.
     busy: bool = False
     #: Everything is counted again before each drain.
-    anew: bool = False
+    again: bool = False
     #: Users are counted, and told.
     details: bool = True
 
@@ -230,11 +230,11 @@ SETTINGS = {
     "listened": Setting(listened=True),
     "quiet": Setting(),
     "busy": Setting(busy=True),
-    "listened, anew": Setting(listened=True, anew=True),
-    "busy, anew": Setting(busy=True, anew=True),
+    "listened, again": Setting(listened=True, again=True),
+    "busy, again": Setting(busy=True, again=True),
     "counts": Setting(details=False),
     "counts, listened": Setting(details=False, listened=True),
-    "counts, anew": Setting(details=False, anew=True),
+    "counts, again": Setting(details=False, again=True),
 }
 
 
@@ -261,13 +261,13 @@ def run(race: Race, schedule: list[int], drains: int, setting: Setting) -> bool:
 
     def drain() -> None:
         for _ in range(drains):
-            if setting.anew:
+            if setting.again:
                 registry.recount(describe, books.count_keys)
             books.settle()
 
     came_between = interleave(schedule, drain, path, *MODULES)
     # A recount sees no endings.
-    assert setting.anew or not books.settle().open
+    assert setting.again or not books.settle().open
     books.assert_nothing_is_left()
     assert registry.counts == {}
     assert socket.connection.scope is None

@@ -29,7 +29,7 @@ def test_closing_connection_lets_go_of_its_scope_at_once(monkeypatch, listened):
 
 
 def test_connection_that_was_counted_is_free_as_soon_as_it_closes(monkeypatch):
-    """Nobody waits for the reporter to let go of what may be large."""
+    """No closing waits for the reporter to free what may be large."""
     monkeypatch.setattr(registry.intake, "wake", lambda: None)
     registry.intake.quiet = False
     socket = Socket(user="1").open()

@@ -198,12 +198,12 @@ def test_user_is_uncounted_that_was_counted_last(monkeypatch):
     """Also if the connection is counted again while it closes."""
     socket = Socket(user="1").open()
     registry.drain(describe)
-    anew = []
+    again = []
 
     def end_meanwhile(connection, listened, is_listed):
         found = plain_end(connection, listened, is_listed)
-        if not anew:
-            anew.append(True)
+        if not again:
+            again.append(True)
             socket.connection.scope = {"user": "2"}
             registry.recount(describe)
         return found
@@ -211,6 +211,6 @@ def test_user_is_uncounted_that_was_counted_last(monkeypatch):
     monkeypatch.setattr("django_socket_status.registry.intake.plain_end", end_meanwhile)
     socket.close()
     settle()
-    assert anew
+    assert again
     assert registry.users == registry.counts == {}
     assert registry.anonymous == 0

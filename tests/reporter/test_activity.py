@@ -36,26 +36,28 @@ class OfTheNewContract(OfTheOldContract):
 
 def test_condition_is_carried_once_until_it_changes(activity):
     backend = MemoryBackend()
-    carried = activity.of(backend, 1, full=True)
+    carried = activity.for_report(backend, 1, full=True)
     assert carried is not None
     assert carried.condition is not None
     assert Condition.from_text(carried.condition).loop_lag_seconds == []
     activity.answered(ReportAnswer(is_taken=True))
     activity.succeed()
-    assert activity.of(backend, 1, full=False) is None
-    again = activity.of(backend, 1, full=True)
+    assert activity.for_report(backend, 1, full=False) is None
+    again = activity.for_report(backend, 1, full=True)
     assert again is not None
     assert again.condition == carried.condition
 
 
 def test_condition_of_a_report_that_failed_is_carried_again(activity):
     backend = MemoryBackend()
-    assert activity.of(backend, 1, full=False) == activity.of(backend, 1, full=False)
+    assert activity.for_report(backend, 1, full=False) == activity.for_report(
+        backend, 1, full=False
+    )
 
 
 @pytest.mark.parametrize("backend", [KeepsNothing, OfTheOldContract])
 def test_backend_that_keeps_nothing_gets_nothing(activity, backend):
-    assert activity.of(backend(), 1, full=True) is None
+    assert activity.for_report(backend(), 1, full=True) is None
 
 
 def test_backend_gets_a_report_by_the_method_that_it_overrides():
@@ -68,7 +70,7 @@ def test_backend_gets_a_report_by_the_method_that_it_overrides():
 
 def test_worker_begins_anew_after_a_reset(activity):
     backend = MemoryBackend()
-    carried = activity.of(backend, 1, full=True)
+    carried = activity.for_report(backend, 1, full=True)
     activity.succeed()
     activity.reset()
-    assert activity.of(backend, 1, full=False) == carried
+    assert activity.for_report(backend, 1, full=False) == carried

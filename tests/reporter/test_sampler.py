@@ -12,7 +12,7 @@ import pytest
 from django.test import override_settings
 
 from django_socket_status.activity.buckets import EVENTS, RECENT, RINGS
-from django_socket_status.activity.entries import read_closed
+from django_socket_status.activity.ended_rows import read_closed
 from django_socket_status.activity.stored import Activity, CountTotals, StoredCount
 from django_socket_status.activity.totals import Totals
 from django_socket_status.backends.memory import MemoryBackend

@@ -149,6 +149,40 @@ def test_log_line_names_the_function_and_no_argument(
     assert "secret" not in caplog.text
 
 
+async def test_function_is_named_while_the_wait_lasts(executor, probe, clock, blocked):
+    call = asyncio.ensure_future(sync_to_async(blocked.sleep_until_released)())
+    await asyncio.to_thread(blocked.began.wait, 60)
+    probe.look(SLOW)
+    assert probe.runs is None
+    clock.advance(SLOW)
+    probe.look(SLOW)
+    assert probe.runs is not None
+    assert probe.runs.endswith("sleep_until_released")
+    blocked.may_end.set()
+    await call
+    await asyncio.to_thread(answered, executor)
+    for _ in range(2):
+        probe.look(SLOW)
+        await asyncio.to_thread(answered, executor)
+    assert probe.runs is None
+
+
+async def test_name_of_a_function_is_bounded(executor, blocked):
+    def run() -> None:
+        blocked.sleep_until_released()
+
+    run.__code__ = run.__code__.replace(co_name="x" * 9000)
+    if hasattr(run.__code__, "co_qualname"):
+        run.__code__ = run.__code__.replace(co_qualname="x" * 9000)
+    call = asyncio.ensure_future(sync_to_async(run)())
+    await asyncio.to_thread(blocked.began.wait, 60)
+    found = running_in(next(iter(executor._threads)))
+    blocked.may_end.set()
+    await call
+    assert found is not None
+    assert len(found) == 256
+
+
 def test_consumer_is_named_beside_channels_own_function(executor, blocked):
     class SlowConsumer(SyncConsumer):
         def slow_message(self, message: object) -> None:

@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.server, pytest.mark.faults]
 TYPES = {"async": "async_room", "sync": "sync_room", "bare": "ws_bare"}
 
 #: What a server does when it gets SIGTERM: it ends, and says goodbye; it aborts now and
-#: then (in a panic of its own); it kills its worker after a while, here a second; it
+#: then (in a panic); it kills its worker after a while, here a second; it
 #: waits for its clients until it is killed.
 SAYS_GOODBYE = {"worker_stopped"}
 MAY_ABORT = {"worker_stopped", "worker_lost"}

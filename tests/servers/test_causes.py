@@ -45,7 +45,7 @@ STOPPED_AT_ONCE = 4
 #: Longer than a busy machine takes from the end of the sockets to that of the process.
 AT_LEISURE = {"REPORT_INTERVAL_SECONDS": 0.5}
 
-#: A client in a process of its own.
+#: A client in a separate process.
 CLIENT = """
 import sys
 from tests.servers.clients import RawClient

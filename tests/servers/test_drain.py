@@ -6,6 +6,7 @@ The test itself is that process: it holds no socket, and asks two workers.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -69,6 +70,12 @@ def draining(both: Pair) -> set[str]:
     return {it.worker_id for it in both.service.get_workers() if it.is_draining}
 
 
+def readiness(both: Pair) -> list[str]:
+    """Return what each worker answers to the probe of a load balancer."""
+    answers = [site.get("/socket-status/health/ready/") for site in both.sites]
+    return [json.loads(it)["checks"]["drain"] for it in answers]
+
+
 def test_one_worker_is_emptied_and_the_other_one_is_not(workers):
     server, both = workers
     one, two = both.sites
@@ -109,8 +116,11 @@ def test_drain_that_is_stopped_closes_nothing_more(workers):
         wait_until(lambda: len(draining(both)) == 2)
         both.service.stop_drain(worker=worker_of(both, clients[0]))
         wait_until(lambda: draining(both) == {worker_of(both, clients[1])})
+        # A probe may reach either of them.
+        wait_until(lambda: readiness(both) == ["failed", "failed"])
         both.service.stop_drain(all=True)
         wait_until(lambda: not draining(both))
+        wait_until(lambda: readiness(both) == ["ok", "ok"])
         for client in clients:
             assert answer_of(client, "still here") == "still here"
     both.settle(0)

@@ -157,7 +157,7 @@ def test_killed_worker_takes_its_sockets_with_it(
     rest = [socket for socket in sockets if pid_of(socket) != victim]
     killed(psutil.Process(victim))
     wait_until(lambda: holds(status, len(rest)))
-    # Another one takes its place, under a name of its own.
+    # Another one takes its place, under another name.
     with contextlib.ExitStack() as stack:
         opened = open_on_each_worker(site, stack, 2)
         wait_until(lambda: holds(status, len(rest) + len(opened)))

@@ -60,8 +60,8 @@ PENDING = 48
 PATIENCE_SECONDS = 2.0
 #: How long one waits who goes away before the answer.
 ABANDON_SECONDS = 0.002
-#: How long one keeps its place who was refused: nobody may be there for a while, and a
-#: round has only so many steps.
+#: How long one keeps its place who was refused: no worker may be there for a while, and
+#: a round has only so many steps.
 REFUSED_SECONDS = 0.05
 
 #: How long those who leave, and those who stay, wait to hear so when all is quiet.

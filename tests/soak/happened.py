@@ -27,7 +27,7 @@ from tests.soak.ledger import (
     rejected_range,
 )
 
-#: What one look tells of it at the most.
+#: The most that one look tells of it.
 MOST = 5
 
 

@@ -82,7 +82,7 @@ def test_answer_without_a_connection_that_is_open_is_different():
 
 
 def test_worker_that_does_not_answer_is_a_difference():
-    # Nobody listens on a port of that number.
+    # No process listens on a port of that number.
     assert "worker at 1" in "\n".join(differences(truth(), (1,)))
 
 

@@ -24,7 +24,7 @@ ACT_SECONDS = 120.0
 
 SERVER = (
     *("uvicorn", "--host=127.0.0.1", "--log-level=warning", "--ws=websockets-sansio"),
-    # A consumer that hangs would be a finding of its own, and must not stop the soak.
+    # A consumer that hangs would be another finding, and must not stop the soak.
     "--timeout-graceful-shutdown=5",
 )
 

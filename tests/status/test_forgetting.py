@@ -10,7 +10,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import AnonymousUser, User
 
-from django_socket_status.activity.entries import read_closed
+from django_socket_status.activity.ended_rows import read_closed
 from django_socket_status.activity.forgetting import without_user
 from django_socket_status.activity.stored import Entries, Kept
 from django_socket_status.backends import get_backend

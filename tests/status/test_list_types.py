@@ -1,4 +1,4 @@
-"""What type checkers are told of the lists is what the functions take."""
+"""What type checkers see of the lists is what the functions take."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from django_socket_status.activity.stored import Activity, CountTotals
 from django_socket_status.activity.totals import Totals
 from django_socket_status.backends import get_backend
 from django_socket_status.exceptions import StatusUnavailableError
-from django_socket_status.status.totals import aget_totals, get_totals
+from django_socket_status.status.totals import aget_totals, get_totals, read_counted
 from django_socket_status.testing import FakeWorker, isolated_socket_status
 
 MEMORY = "django_socket_status.backends.memory.MemoryBackend"
@@ -56,6 +56,15 @@ def test_totals_are_those_of_all_workers():
     assert found.since is not None
     now = datetime.datetime.now(tz=datetime.timezone.utc)
     assert abs(now - found.since) < datetime.timedelta(minutes=1)
+
+
+def test_totals_of_a_worker_are_known_while_it_reports():
+    report("a", totals_of(5).to_text())
+    report("b", totals_of(7).to_text())
+    get_backend().goodbye("a")
+    found = read_counted()
+    assert found.totals.opened == {"call": 12, "chat": 2}
+    assert found.by_worker == {"b": totals_of(7)}
 
 
 def test_nothing_was_counted_yet():

@@ -67,7 +67,7 @@ def scope_for(visitor: Client | None, **more: Any) -> dict[str, Any]:
 
 
 async def elsewhere(change: Callable[[], Any]) -> Any:
-    """Do something to the database on a thread of its own."""
+    """Do something to the database on another thread."""
 
     def run() -> Any:
         try:

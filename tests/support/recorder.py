@@ -135,8 +135,8 @@ status_reader.read_seconds = 60.0
 """
 
 
-#: A connection that is open, and an application that waits for ever: nobody cancels
-#: it, and nobody closes its loop.
+#: A connection that is open, and an application that waits for ever: no code cancels
+#: it, and none closes its loop.
 WAITING = """
 from django_socket_status.middleware import SocketStatusMiddleware
 

@@ -37,7 +37,7 @@ def new_prefix() -> str:
     return f"test-{os.getpid()}-{next(_numbers)}"
 
 
-#: How long a server has to be up, so that its being empty says that nobody is there:
+#: How long a server has to be up, so that its being empty says that no worker is there:
 #: the default of ``LEASE_SECONDS``.
 LEASE_SECONDS = 5
 

@@ -33,7 +33,7 @@ Deeds = collections.Counter[str]
 
 
 class Simulated:
-    """One worker: a registry with its sender, driven on no thread of its own."""
+    """One worker: a registry with its sender, driven without a thread."""
 
     def __init__(self, number: int, clock: Clock) -> None:
         self.identity: Worker = FakeWorker(f"{number:016x}").worker

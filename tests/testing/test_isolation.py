@@ -16,7 +16,7 @@ from django_socket_status import signals
 from django_socket_status.backends import get_backend
 from django_socket_status.concurrency.daemon_executor import DaemonExecutor
 from django_socket_status.conf import get_settings
-from django_socket_status.live import authorization as listening
+from django_socket_status.live import authorization
 from django_socket_status.registry.registry import registry
 from django_socket_status.reporter.describe import describe
 from django_socket_status.reporter.thread import reporter
@@ -104,10 +104,10 @@ def test_question_is_over():
     leave(straggler, begin)
 
 
-@pytest.mark.parametrize("desk", [listening._newcomers, listening._listeners])
+@pytest.mark.parametrize("desk", [authorization._newcomers, authorization._listeners])
 def test_question_about_a_listener_is_over(desk):
-    straggler = Straggler(is_reset(desk._lane))
-    leave(straggler, lambda pool: desk._lane.submit(straggler))
+    straggler = Straggler(is_reset(desk._executor))
+    leave(straggler, lambda pool: desk._executor.submit(straggler))
 
 
 def test_report_is_over_however_long_it_takes():

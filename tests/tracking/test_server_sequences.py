@@ -432,7 +432,7 @@ async def test_application_that_sends_on_and_on_to_a_client_that_left(server, bo
 
 
 async def test_application_that_does_not_look_while_its_client_leaves(server, books):
-    """Nobody but the server knows; it may cancel the application, and do so again."""
+    """Only the server knows; it may cancel the application, and do so again."""
     at_the_end = []
 
     async def app(scope, receive, send):
@@ -510,7 +510,7 @@ async def test_shutdown_of_a_server_with_several_connections(server, books):
             tasks[number].cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     expected: dict[int | None, Cause] = {
-        # Granian says of its own end what it says of a lost client.
+        # Granian says of its end what it says of a lost client.
         1012: "worker_stopped",
         1005: "client_lost",
         None: "cancelled",

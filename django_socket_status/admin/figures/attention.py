@@ -86,11 +86,15 @@ def _slow_workers(facts: Facts) -> Iterator[Item]:
         if (condition.max_loop_lag_seconds or 0) >= limit:
             yield Item(_("The event loop of %s is slow.") % name_of(worker), "#workers")
         if (condition.sync_thread_wait_seconds or 0) >= limit:
-            yield Item(
-                _("The thread of sync consumers of %s is busy. Its log names the call.")
-                % name_of(worker),
-                "#workers",
-            )
+            yield Item(_busy(name_of(worker), condition.sync_thread_runs), "#workers")
+
+
+def _busy(worker: str, function: str | None) -> str:
+    if function is None:
+        text = _("The thread of sync consumers of %s is busy. Its log names the call.")
+        return text % worker
+    text = _("The thread of sync consumers of %(worker)s is busy: it runs %(function)s")
+    return text % {"worker": worker, "function": function}
 
 
 def name_of(worker: WorkerRecord) -> str:

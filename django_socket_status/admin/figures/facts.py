@@ -7,18 +7,18 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from django_socket_status.activity.totals import Totals
 from django_socket_status.admin.figures.details import Details, read_details
 from django_socket_status.admin.figures.shared import shared_histories
 from django_socket_status.admin.figures.words import ABNORMAL
 from django_socket_status.exceptions import NotKeptError, StatusUnavailableError
 from django_socket_status.records import instant
-from django_socket_status.services import SocketStatusService
 from django_socket_status.status.answers import SummaryRecord, WorkerRecord
 from django_socket_status.status.conditions import read_workers
 from django_socket_status.status.history import Histories
 from django_socket_status.status.history_records import History
 from django_socket_status.status.summary import script_root, summarize
-from django_socket_status.status.totals import TotalsRecord
+from django_socket_status.status.totals import Counted, TotalsRecord, read_counted
 
 __all__ = ["Facts", "Flow", "flow_of", "read_facts"]
 
@@ -59,8 +59,17 @@ class Facts:
     histories: Histories | None
     """Of the last hour; ``None`` as above."""
     as_of: datetime.datetime
+    closed_by_worker: Mapping[str, Mapping[str, int]] = dataclasses.field(
+        default_factory=dict
+    )
+    """Connections that closed, by ``worker_id`` and cause; empty as ``totals``."""
     details: Mapping[str, Details] = dataclasses.field(default_factory=dict)
-    """By type; empty if there are too many connections."""
+    """By type; without those of which nothing is known."""
+
+    @property
+    def counts_users_by_type(self) -> bool:
+        """Return whether the details have the users of each type."""
+        return any(it.users is not None for it in self.details.values())
 
     @property
     def hour(self) -> History | None:
@@ -92,21 +101,33 @@ def read_facts() -> Facts:
     workers = read_workers()
     reading = workers.reading
     summary = SummaryRecord.of(summarize(reading, script_root()))
+    counted = _counted()
     return Facts(
         summary=summary,
         workers=workers.records,
-        totals=_totals(),
+        totals=counted and counted.totals,
+        closed_by_worker=_by_cause(counted.by_worker if counted else {}),
         histories=_histories(),
         as_of=instant(reading.taken_at),
         details=read_details(summary),
     )
 
 
-def _totals() -> TotalsRecord | None:
+def _counted() -> Counted | None:
     try:
-        return SocketStatusService.get_totals()
+        return read_counted()
     except (NotKeptError, StatusUnavailableError):
         return None
+
+
+def _by_cause(workers: Mapping[str, Totals]) -> Mapping[str, Mapping[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for worker_id, totals in workers.items():
+        counts = found.setdefault(worker_id, {})
+        for causes in totals.closed.values():
+            for cause, count in causes.items():
+                counts[cause] = counts.get(cause, 0) + count
+    return found
 
 
 def _histories() -> Histories | None:

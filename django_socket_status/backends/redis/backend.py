@@ -15,7 +15,8 @@ from typing import Any
 from django.core.checks import CheckMessage
 
 from django_socket_status.activity.stored import ReportAnswer
-from django_socket_status.backends.redis.activity.backend import ActivityBackend, kept
+from django_socket_status.backends.base import BaseBackend
+from django_socket_status.backends.redis.activity.backend import RedisActivity
 from django_socket_status.backends.redis.activity.place import Place
 from django_socket_status.backends.redis.address import address_of
 from django_socket_status.backends.redis.checks import messages
@@ -47,7 +48,7 @@ DEFAULT_PREFIX = "socket_status"
 TRIES = 5
 
 
-class RedisBackend(ActivityBackend):
+class RedisBackend(BaseBackend):
     """Keep reports in Redis or Valkey, for every process of every host.
 
     Args:
@@ -96,11 +97,12 @@ class RedisBackend(ActivityBackend):
             client_options={} if client_options is None else client_options,
         )
         self.wants_details = details
-        self.keeps = kept(details=details)
         self._keys = Keys(prefix)
         self._clock = clock
         self._client = RedisClient(self.address, timeout_seconds)
-        self._place = Place(self._client, self._keys, self._now)
+        place = Place(self._client, self._keys, self._now)
+        self.activity_part = RedisActivity(place, details=details)
+        self.keeps = self.activity_part.keeps
         self._reset()
 
     def __repr__(self) -> str:
@@ -147,9 +149,23 @@ class RedisBackend(ActivityBackend):
         """
         found = self._detailed()
         page = Search(query, self._client.pipeline, self._keys).run(found.live)
-        if found.lost or not self._reader.is_complete(found.workers):
+        if found.lost or not self._reader.losses.is_complete(found.workers):
             page = dataclasses.replace(page, complete=False)
         return page
+
+    def oldest_by_type(self, types: Collection[str]) -> Mapping[str, float]:
+        """Return when the oldest connection of each type opened: O(buckets).
+
+        In at most four round trips more than the indexes of the buckets take, and
+        15 buckets of each type.
+        """
+        found = self._detailed()
+        if found.lost or not self._reader.is_complete(found.workers):
+            return {}
+        search = Search(
+            ConnectionQuery(), self._client.pipeline, self._keys, needs_ages=True
+        )
+        return search.oldest(found.live, types)
 
     def is_online(self, user_id: str) -> bool:
         """Return whether a user has a connection, in one round trip: O(workers).
@@ -170,7 +186,7 @@ class RedisBackend(ActivityBackend):
         """
         for _ in range(TRIES):
             found = self._detailed()
-            if found.lost or self._reader.follows_loss(found.workers):
+            if found.lost or self._reader.losses.follows_loss(found.workers):
                 break
             users = members(self._client.pipeline, self._keys, found.live)
             if users is not None:
@@ -204,7 +220,7 @@ class RedisBackend(ActivityBackend):
     def forget_after_fork(self) -> None:
         """Forget the connections of the parent process, and what it reported."""
         self._client.forget()
-        self._reader.forget_after_fork()
+        self._reader.losses.forget_after_fork()
         self._reset()
 
 

@@ -94,6 +94,32 @@ class _TypedEndpoints(dict[TypedEndpoint, int]):
         return row
 
 
+class _Changes(dict[int, Change]):
+    """The changes of buckets, by their numbers."""
+
+    def __missing__(self, bucket: int) -> Change:
+        """Begin the change of a bucket."""
+        change = self[bucket] = (bucket, [], [])
+        return change
+
+
+@dataclasses.dataclass(slots=True)
+class _Touched:
+    """What one report does to the buckets, by their numbers."""
+
+    changes: _Changes = dataclasses.field(default_factory=_Changes)
+    #: The buckets that it begins.
+    new: set[int] = dataclasses.field(default_factory=set)
+    #: The buckets that it leaves empty.
+    dropped: list[int] = dataclasses.field(default_factory=list)
+    #: The groups of buckets whose ages change.
+    aged: set[int] = dataclasses.field(default_factory=set)
+
+    def held(self) -> list[int]:
+        """Return the buckets that change and that Redis has."""
+        return [number for number in self.changes if number not in self.new]
+
+
 @dataclasses.dataclass(slots=True)
 class Ledger:
     """What Redis holds of one worker's connections in one generation.
@@ -162,32 +188,27 @@ class Ledger:
             self.sequence = report.sequence
             return NO_SECTIONS
         known = len(self.typed_endpoints)
-        changes: dict[int, Change] = {}
-        aged: set[int] = set()
-        self._take_closed(report.closed, changes)
-        new = self._take_opened(report.opened, changes, aged)
-        dropped = [number for number in changes if not self.buckets[number]]
-        kept = [number for number in changes if self.buckets[number]]
-        for number in dropped:
-            del self.buckets[number]
-            aged.add(number // AGES_SIZE)
-        held = (number for number in changes if number not in new)
-        due = self._due(report, now, changes)
-        pack = packer(for_script=True)
+        touched = _Touched()
+        self._take_closed(report.closed, touched)
+        self._take_opened(report.opened, touched)
+        self._drop_empty(touched)
+        due = self._due(report, now, touched)
         if not self.is_whole:
             self.limit = max(MAX_TYPED_ENDPOINTS, 2 * len(self.typed_endpoints))
             self.is_whole = report.complete
         self.sequence = report.sequence
+        pack = packer(for_script=True)
+        kept = [number for number in touched.changes if number in self.buckets]
+        left = split_users(report.users_left, self.generation)
+        joined = split_users(report.users_joined, self.generation)
         return Sections(
-            renewed=[*held, *due],
-            users_left=[*map(pack, split_users(report.users_left, self.generation))],
-            users_joined=[
-                *map(pack, split_users(report.users_joined, self.generation))
-            ],
-            dropped=dropped,
-            changed=[pack(changes[number]) for number in kept],
+            renewed=[*touched.held(), *due],
+            users_left=[*map(pack, left)],
+            users_joined=[*map(pack, joined)],
+            dropped=touched.dropped,
+            changed=[pack(touched.changes[number]) for number in kept],
             indexes=[*self._indexes(kept)],
-            ages=[*self._ages(aged)],
+            ages=[*self._ages(touched.aged)],
             facts=[*self._facts(report, known, project)],
         )
 
@@ -202,46 +223,40 @@ class Ledger:
             or report.users_left
         )
 
-    def _take_closed(self, closed: Sequence[int], changes: dict[int, Change]) -> None:
-        """Note the connections that closed."""
-        buckets = self.buckets
+    def _take_closed(self, closed: Sequence[int], touched: _Touched) -> None:
+        """Take connections that closed out of their buckets."""
+        buckets, changes = self.buckets, touched.changes
         for number in closed:
             where = number // BUCKET_SIZE
             bucket = buckets.get(where)
             if bucket is not None:
                 bucket.numbers &= ~(1 << number % BUCKET_SIZE)
-                if where not in changes:
-                    changes[where] = (where, [], [])
                 changes[where][1].append(number)
 
     def _take_opened(
-        self,
-        opened: Sequence[OpenedConnection],
-        changes: dict[int, Change],
-        aged: set[int],
-    ) -> set[int]:
-        """Note the connections that opened; return the numbers of new buckets.
-
-        Add to ``aged`` the groups of buckets whose ages change.
-        """
-        new: set[int] = set()
+        self, opened: Sequence[OpenedConnection], touched: _Touched
+    ) -> None:
+        """Put connections that opened into their buckets."""
         for where, some in itertools.groupby(opened, bucket_of):
             bucket = self.buckets.get(where)
             if bucket is None:
                 bucket = self.buckets[where] = BucketIndex()
                 self.rotation.append(where)
-                new.add(where)
-            if where not in changes:
-                changes[where] = (where, [], [])
+                touched.new.add(where)
             oldest_at = bucket.oldest_at
-            changes[where][2].extend(bucket.put(some, self.typed_endpoints))
+            records = bucket.put(some, self.typed_endpoints)
+            touched.changes[where][2].extend(records)
             if bucket.oldest_at < oldest_at:
-                aged.add(where // AGES_SIZE)
-        return new
+                touched.aged.add(where // AGES_SIZE)
 
-    def _due(
-        self, report: Report, now: float, touched: Collection[int]
-    ) -> Iterator[int]:
+    def _drop_empty(self, touched: _Touched) -> None:
+        """Forget the buckets that are empty now."""
+        touched.dropped += [it for it in touched.changes if not self.buckets[it]]
+        for number in touched.dropped:
+            del self.buckets[number]
+            touched.aged.add(number // AGES_SIZE)
+
+    def _due(self, report: Report, now: float, touched: _Touched) -> Iterator[int]:
         """Yield the buckets to renew, so that each one is renewed within a lease.
 
         If one of them is missing, it was lost, and the worker sends a full report.
@@ -252,7 +267,7 @@ class Ledger:
             number = self.rotation.popleft()
             if number in self.buckets:
                 self.rotation.append(number)
-                if number not in touched:
+                if number not in touched.changes:
                     yield number
 
     def _indexes(self, numbers: list[int]) -> Iterator[Any]:

@@ -1,43 +1,28 @@
-"""Reads all live reports, and decides whether any may be missing."""
+"""Reads all live reports. :mod:`.losses` says whether any may be missing."""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import math
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django_socket_status.backends.redis.client import RedisClient
 from django_socket_status.backends.redis.identity import read_worker
 from django_socket_status.backends.redis.keys import Keys
-from django_socket_status.backends.redis.losses import (
-    LAST_MS,
-    Memory,
-    Server,
-    Verdict,
-    is_silent,
-    judge,
-    periods,
-)
+from django_socket_status.backends.redis.losses.detector import LossDetector, lease_ms
 from django_socket_status.backends.redis.replies import (
     Found,
     Live,
-    WorkerIndex,
     read_index,
     read_live,
 )
 from django_socket_status.backends.redis.scripts import (
     FORGET_FUTURE,
     IS_ONLINE,
-    NOTE_LOSS,
     READ,
-    report_script,
 )
 from django_socket_status.backends.redis.user_shards import hash_of
 from django_socket_status.backends.redis.user_union import QUICK_USERS, Union, lost
-from django_socket_status.conf import get_settings
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import Snapshot, Worker, WorkerStatus
 
@@ -63,17 +48,7 @@ class Reader:
         #: What the last read returned, since most of it stays the same.
         self._last: Sequence[Live] = ()
         self._identities: Mapping[str, Worker] = {}
-        #: Numbers each question and each answer, so that late answers are recognised.
-        self._turns = itertools.count(1)
-        #: What :func:`.losses.judge` remembers, guarded by the lock.
-        self._memory = Memory()
-        self.forget_after_fork()
-
-    def forget_after_fork(self) -> None:
-        """Hold no lock in a forked child: a thread of the parent may have held it."""
-        self._lock = threading.Lock()
-        #: Held while a missing index is judged.
-        self._without_index = threading.Lock()
+        self.losses = LossDetector(client, keys, now=now)
 
     def snapshot(self) -> Snapshot:
         """Return every live report.
@@ -87,7 +62,9 @@ class Reader:
         return Snapshot(
             workers=workers,
             unique_users=self._count_users(found),
-            complete=is_whole and not found.lost and self.is_complete(found.workers),
+            complete=is_whole
+            and not found.lost
+            and self.losses.is_complete(found.workers),
         )
 
     def is_online(self, user_id: str) -> bool | None:
@@ -96,28 +73,27 @@ class Reader:
         Raises:
             BackendError: the user was not found, but reports were lost.
         """
-        asked = next(self._turns)
+        asked = self.losses.next_turn()
         words = (self._now(), self._keys.start, user_id, hash_of(user_id))
         keys = (self._keys.index, self._keys.until)
         state, answer = self._run(IS_ONLINE, keys, words)
         if answer > 0:
             return True
-        if answer == -1 or self.follows_loss(read_index(state, asked)):
+        if answer == -1 or self.losses.follows_loss(read_index(state, asked)):
             raise lost()
         return None if answer else False
 
     def find(self) -> Found:
         """Return every live report, as it is in Redis."""
         keys = (self._keys.index, self._keys.until, self._keys.union)
-        asked = next(self._turns)
+        asked = self.losses.next_turn()
         words = (self._now(), self._keys.start, QUICK_USERS)
         found = read_live(self._run(READ, keys, words), self._last, asked)
         self._last = found.live
         if found.lost:
             # While no worker can write, reads work. The first read afterwards may come
             # before the first report.
-            with self._lock:
-                self._memory = self._memory._replace(has_failed=True)
+            self.losses.note_failed_read()
         now = found.workers.now
         if any(live.reported_at > now for live in found.live):
             self._forget_future()
@@ -131,7 +107,7 @@ class Reader:
         alive until the clock reaches its lease again.
         """
         with contextlib.suppress(BackendError):
-            words = (self._now(), round(_lease_ms()))
+            words = (self._now(), round(lease_ms()))
             self._client.run(FORGET_FUTURE, (self._keys.index,), words)
 
     def _run(self, script: str, keys: Sequence[str], words: Sequence[Any]) -> Any:
@@ -140,12 +116,11 @@ class Reader:
         try:
             reply = self._client.run(script, keys, words)
         except BackendError:
-            with self._lock:
-                self._memory = self._memory._replace(has_failed=True, is_asked=False)
+            self.losses.note_failed_read()
+            self.losses.note_new_server()
             raise
         if self._client.unknown_scripts != unknown:
-            with self._lock:
-                self._memory = self._memory._replace(is_asked=False)
+            self.losses.note_new_server()
         return reply
 
     def _identify(self, live: Sequence[Live]) -> Mapping[str, Worker]:
@@ -176,86 +151,6 @@ class Reader:
         if found.unique_users >= 0:
             return found.unique_users
         return self._union.count(found)
-
-    def is_complete(self, index: WorkerIndex) -> bool:
-        """Return whether every live worker can be expected to be in the index.
-
-        After the index was lost, or no worker could report for a lease, each live
-        worker is in the index again within a lease.
-        """
-        if self.follows_loss(index):
-            return False
-        with self._lock:
-            self._memory, silent = is_silent(self._memory, index, _lease_ms())
-        return not silent
-
-    def follows_loss(self, index: WorkerIndex) -> bool:
-        """Return whether the index of workers was lost, less than a lease ago.
-
-        This needs no round trip while there is an index. The first time, and if there
-        is no index, it asks the server when it was started.
-        """
-        if index.since is not None:
-            return self._follows_loss(index)
-        # One thread at a time: what it notes would be a loss to a thread that has not
-        # seen the first report either.
-        with self._without_index:
-            return self._follows_loss(index)
-
-    def _follows_loss(self, index: WorkerIndex) -> bool:
-        verdict = self._judge(index)
-        if verdict is Verdict.NOTE:
-            noted = self._note(index)
-            # A worker may have reported meanwhile, and made an index.
-            verdict = Verdict.LOST if noted is None else self._judge(noted)
-        return verdict is not Verdict.WHOLE
-
-    def _judge(self, index: WorkerIndex) -> Verdict:
-        verdict = self._judge_with(index, None)
-        if verdict is Verdict.ASK:
-            verdict = self._judge_with(index, self._ask_server(index))
-        return verdict
-
-    def _judge_with(self, index: WorkerIndex, server: Server | None) -> Verdict:
-        with self._lock:
-            # Inside the lock, so that an index is always remembered with its turn.
-            turn = next(self._turns)
-            self._memory, verdict = judge(
-                self._memory, index, _lease_ms(), server, turn
-            )
-        return verdict
-
-    def _ask_server(self, index: WorkerIndex) -> Server:
-        """Return when the server was started, and whether it has taken reports."""
-        key = self._keys.index
-        if index.since is not None and self._now() != "":
-            # The server's uptime cannot be compared with the clock of a test.
-            return Server(None, -math.inf, is_known=False)
-        run_id, seconds = self._client.server_run(key) or (None, math.inf)
-        is_known = index.since is None and any(
-            self._client.knows(report_script(self._keys.prefix, period), key)
-            for period in periods(index.now, _lease_ms())
-        )
-        return Server(run_id, index.now - seconds * 1000, is_known)
-
-    def _note(self, index: WorkerIndex) -> WorkerIndex | None:
-        """Write down that the index was lost, for processes that read later.
-
-        Returns:
-            The index as it is now; ``None`` if the server takes no writes. Only this
-            process remembers the loss then.
-        """
-        keys = (self._keys.index, self._keys.until)
-        words = (self._now(), round(_lease_ms()), LAST_MS)
-        try:
-            state = self._client.run(NOTE_LOSS, keys, words)
-        except BackendError:
-            return None
-        return read_index(state, index.asked)
-
-
-def _lease_ms() -> float:
-    return get_settings().lease_seconds * 1000
 
 
 def _statuses(found: Found, identities: Mapping[str, Worker]) -> Iterator[WorkerStatus]:

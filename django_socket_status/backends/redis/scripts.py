@@ -148,6 +148,6 @@ def report_script(prefix: str, period: int) -> str:
 
     Each prefix and each period has its own text. A server that knows the text has taken
     reports under this prefix in this period, even if its keys were flushed since: see
-    :func:`.losses.periods`.
+    :func:`.rules.periods`.
     """
     return f"-- {prefix!a} {period}\n{_REPORT}"

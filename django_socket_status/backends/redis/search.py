@@ -9,7 +9,8 @@ at more than 64 connections, so Redis can serve other clients in between.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from django_socket_status.backends.redis.buckets import (
@@ -38,6 +39,10 @@ __all__ = ["Search", "pairs"]
 #: Buckets in one round trip.
 BATCH = 64
 
+#: Round trips to find the oldest connections. The first one takes one bucket of each
+#: type, and each other one twice as many.
+STEPS = 4
+
 Item = tuple[str, OpenedConnection]
 
 
@@ -51,6 +56,13 @@ class _Candidate:
     ages: Ages
     typed_endpoints: Sequence[TypedEndpoint]
 
+    @property
+    def oldest_at(self) -> float:
+        """Return before which instant none of its connections opened, 0 if unknown."""
+        at, newest_at = self.ages[self.number], self.bucket.newest_at
+        # A damaged age may be later than that of the newest connection.
+        return at if at <= newest_at else 0.0
+
 
 class Search:
     """One search for connections.
@@ -59,10 +71,19 @@ class Search:
         query: What to look for.
         pipeline: Runs commands in one round trip.
         keys: The names of the keys.
+        needs_ages: Whether to read when the oldest connection of each bucket opened.
     """
 
-    def __init__(self, query: ConnectionQuery, pipeline: Pipeline, keys: Keys) -> None:
+    def __init__(
+        self,
+        query: ConnectionQuery,
+        pipeline: Pipeline,
+        keys: Keys,
+        *,
+        needs_ages: bool = False,
+    ) -> None:
         self._query = query
+        self._needs_ages = needs_ages
         self._pipeline = pipeline
         self._keys = keys
         self._found: list[Item] = []
@@ -79,22 +100,74 @@ class Search:
         # One more than on the page: it says whether there is another page.
         end = query.offset + query.limit + 1
         stops = total is not None or query.after is not None
-        for first in range(0, len(following), BATCH):
-            if stops and self._is_full(end, following[first].bucket):
+        for some in self._batches(following, end if stops else None):
+            if stops and self._is_full(end, some[0].bucket):
                 break
-            self._fetch(following[first : first + BATCH])
+            self._fetch(some)
         page = query.page_of(self._found)
         if stops:
             page = dataclasses.replace(page, total=total)
         return dataclasses.replace(page, complete=self._complete)
 
+    def _batches(
+        self, candidates: Sequence[_Candidate], end: int | None
+    ) -> Iterator[Sequence[_Candidate]]:
+        """Yield the buckets of each round trip.
+
+        At first as few as may hold the page, then twice as many connections each time.
+        A bucket that the filter selects for a user or a label has few that match.
+
+        Args:
+            candidates: Newest first.
+            end: How many connections may be enough; ``None`` if each is needed.
+        """
+        query, first = self._query, 0
+        if query.user_id is not None or query.labels or query.number is not None:
+            end = None
+        while first < len(candidates):
+            last, held = first, 0
+            while last < min(first + BATCH, len(candidates)) and (
+                end is None or held < end
+            ):
+                held += len(candidates[last].bucket)
+                last += 1
+            yield candidates[first:last]
+            first, end = last, None if end is None else 2 * end
+
     def _may_follow(self, candidate: _Candidate) -> bool:
         """Return whether a bucket may hold a connection after the cursor."""
-        after, newest_at = self._query.after, candidate.bucket.newest_at
-        if after is None or newest_at < after.opened_at:
+        after = self._query.after
+        if after is None or candidate.bucket.newest_at < after.opened_at:
             return True
-        # A damaged age may be later than that of the newest connection.
-        return not after.opened_at < candidate.ages[candidate.number] <= newest_at
+        return candidate.oldest_at <= after.opened_at
+
+    def oldest(
+        self, live: Sequence[Live], types: Collection[str]
+    ) -> Mapping[str, float]:
+        """Return when the oldest connection of each type opened.
+
+        A type is left out if no few buckets say it: those of a worker of an older
+        version have no age. Needs the ages.
+        """
+        held = sorted(self._candidates(live), key=lambda it: it.oldest_at)
+        masks = {kind: mask_of_query(ConnectionQuery(type=kind)) for kind in types}
+        left = {
+            kind: [it for it in held if it.bucket.terms & mask == mask]
+            for kind, mask in masks.items()
+        }
+        found: dict[str, float] = {}
+        for step in range(STEPS):
+            some = [it for its in left.values() for it in its[: 2**step]]
+            self._fetch(some)
+            for _, it in self._found:
+                found[it.type] = min(found.get(it.type, it.opened_at), it.opened_at)
+            for kind, its in left.items():
+                oldest_at = found.get(kind, math.inf)
+                left[kind] = [it for it in its[2**step :] if it.oldest_at < oldest_at]
+            if not any(left.values()):
+                break
+        is_whole = self._complete
+        return {it: found[it] for it in found if is_whole and not left.get(it, True)}
 
     def newest(self, live: Sequence[Live]) -> Sequence[OpenedConnection]:
         """Return the connections of the page, newest first."""
@@ -144,7 +217,7 @@ class Search:
     def _indexes(self, live: Sequence[Live]) -> Iterator[Sequence[Any]]:
         """Yield what is read of each worker: its table, indexes, and perhaps ages."""
         parts = ["marks"]
-        if self._query.after not in {None, START}:
+        if self._query.after not in {None, START} or self._needs_ages:
             parts.append("oldest")
         commands: list[Sequence[Any]] = []
         for worker in live:

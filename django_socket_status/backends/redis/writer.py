@@ -18,7 +18,11 @@ from django_socket_status.backends.redis.buckets import Ages
 from django_socket_status.backends.redis.client import RedisClient
 from django_socket_status.backends.redis.keys import Keys
 from django_socket_status.backends.redis.ledger import Ledger, kept_ms
-from django_socket_status.backends.redis.losses import INDEX_MS, LAST_MS, periods
+from django_socket_status.backends.redis.losses.rules import (
+    INDEX_MS,
+    LAST_MS,
+    periods,
+)
 from django_socket_status.backends.redis.replies import pack_counts
 from django_socket_status.backends.redis.scripts import (
     GOODBYE,

@@ -1,15 +1,12 @@
 """The default backend: one private SQLite file that all processes of a host share.
 
-It uses the standard library's SQLite with a rollback journal, and does not wait for the
-disk: after a power failure, the sockets in the file are closed. It does not touch
-the project's databases. It uses no shared memory, since a process that maps a file gets
-killed (SIGBUS) when another process cuts the file short. See :mod:`.pointer` for
-the files, :mod:`.schema` for what is in them, and :mod:`.liveness` for how
-a killed worker is known to be gone at the next read.
+It has a rollback journal, so no process maps the file, and does not wait for the disk:
+after a power failure, the sockets in the file are closed. See :mod:`.pointer` for the
+files, :mod:`.schema` for what is in them, and :mod:`.liveness` for how a killed worker
+is known to be gone at the next read.
 
-Leases run on ``time.monotonic``, which the processes of a host share and which does
-not jump: ``CLOCK_MONOTONIC`` on Linux, ``mach_absolute_time`` on macOS. It starts again
-at a boot, so a report from the future is of an earlier boot, and does not count.
+Leases run on ``time.monotonic``, which the processes of a host share and which starts
+again at a boot: a report from the future is of an earlier boot, and does not count.
 """
 
 from __future__ import annotations
@@ -18,13 +15,15 @@ import contextlib
 import dataclasses
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from django.core.checks import CheckMessage, Warning
 
+from django_socket_status.activity.stored import ReportAnswer
+from django_socket_status.backends.base import BaseBackend
 from django_socket_status.backends.sqlite import schema as sql
-from django_socket_status.backends.sqlite.activity.backend import ActivityMethods
+from django_socket_status.backends.sqlite.activity.backend import SqliteActivity
 from django_socket_status.backends.sqlite.activity.file import ActivityFile
 from django_socket_status.backends.sqlite.activity.orders import Orders
 from django_socket_status.backends.sqlite.activity.store import ActivityStore
@@ -41,14 +40,14 @@ from django_socket_status.backends.sqlite.endpoints import (
 from django_socket_status.backends.sqlite.fork_safety import GuardedLock
 from django_socket_status.backends.sqlite.pointer import ELSEWHERE, StatusFile
 from django_socket_status.backends.sqlite.rows import verify_users
-from django_socket_status.backends.sqlite.search import Found, page_of, search
+from django_socket_status.backends.sqlite.search import Found, oldest, page_of, search
 from django_socket_status.backends.sqlite.session import Handle
 from django_socket_status.backends.sqlite.space import DEFAULT_BYTES, LEAST_BYTES, Space
 from django_socket_status.backends.sqlite.taking import Taking
 from django_socket_status.backends.sqlite.workers import (
+    count_users,
     is_any_bare,
     lacks_reports,
-    read_tally,
     workers,
 )
 from django_socket_status.concurrency import clock as clocks
@@ -57,6 +56,7 @@ from django_socket_status.records import (
     ConnectionPage,
     ConnectionQuery,
     Coverage,
+    Report,
     Snapshot,
     Worker,
     WorkerStatus,
@@ -69,7 +69,7 @@ DAMAGED = "The row of a worker is damaged; the worker is about to report again."
 PARTLY = "A worker has no space in the status file for its users."
 
 
-class SqliteBackend(ActivityMethods):
+class SqliteBackend(BaseBackend):
     """Keep reports in one private file that the processes of this host share.
 
     Args:
@@ -83,6 +83,7 @@ class SqliteBackend(ActivityMethods):
     """
 
     coverage: Coverage = "host"  # type: ignore[misc]
+    keeps = SqliteActivity.keeps
     pages_after = True
     pages_of_workers = True
 
@@ -118,6 +119,14 @@ class SqliteBackend(ActivityMethods):
         """Return whether there is space for connections and users."""
         return not self._space.is_short
 
+    def report(self, report: Report) -> bool:
+        """Take a report: O(changes)."""
+        return self.exchange(report).is_taken
+
+    def exchange(self, report: Report) -> ReportAnswer:
+        """Take a report with its activity in at most two transactions: O(changes)."""
+        return self._taking.exchange(report)
+
     def goodbye(self, worker_id: str) -> None:
         """Remove a worker; later reports of others remove its rows."""
         self._taking.goodbye(worker_id)
@@ -134,24 +143,10 @@ class SqliteBackend(ActivityMethods):
             live, dead, damaged = workers(link, self._clock)
             gone = [*dead, *(row[0] for row in link.database.execute(sql.READ_GONE))]
             complete = not damaged and not self._lacks_reports(link)
-            users = self._users(link, live, gone)
+            users = count_users(link, live, gone)
         return Snapshot(
             workers=tuple(live.values()), unique_users=users, complete=complete
         )
-
-    def _users(
-        self, link: Link, live: Mapping[int, WorkerStatus], gone: Collection[int]
-    ) -> int | None:
-        """Return the number of different users; ``None`` if it is not known."""
-        if not live:
-            return 0
-        if is_any_bare(link, live):
-            return None
-        users = read_tally(link.database).users
-        if gone:
-            statement = sql.COUNT_ONLY_ON.format(keys=sql.keys(gone))
-            users -= link.database.execute(statement).fetchone()[0]
-        return max(0, users)
 
     def get_connections(self, query: ConnectionQuery) -> ConnectionPage:
         """Return one page, in the order of an index: O(offset + limit).
@@ -169,6 +164,17 @@ class SqliteBackend(ActivityMethods):
             live, complete, found = self._search(query, copies=False)
         page = page_of(found, query, live)
         return page if complete else dataclasses.replace(page, complete=False)
+
+    def oldest_by_type(self, types: Collection[str]) -> Mapping[str, float]:
+        """Return when the oldest connection of each type opened: O(types log rows)."""
+        with self._searcher.reading() as link:
+            if link is None:
+                return {}
+            live, _, damaged = workers(link, self._clock)
+            complete = not damaged and all(it.complete for it in live.values())
+            if not complete or self._lacks_reports(link):
+                return {}
+            return oldest(link.database, types, live)
 
     def _search(
         self, query: ConnectionQuery, *, copies: object
@@ -281,6 +287,9 @@ class SqliteBackend(ActivityMethods):
         self._store = ActivityStore(
             activity, self._max_bytes // 8, self._clock, self._wall_clock
         )
-        self._orders = Orders(self._clock, self._wall_clock)
-        parts = self._file, self._writer, self._space, self._store, self._orders
+        orders = Orders(self._clock, self._wall_clock)
+        parts = self._file, self._writer, self._space, self._store, orders
         self._taking = Taking(*parts, self._clock)
+        self.activity_part = SqliteActivity(
+            self._writer, self._reader, self._store, orders, self._clock
+        )

@@ -14,7 +14,7 @@ import threading
 import weakref
 from typing import Protocol
 
-from django_socket_status.backends.sqlite import liveness as process_locks
+from django_socket_status.backends.sqlite import liveness
 from django_socket_status.backends.sqlite.connection import Link
 from django_socket_status.backends.sqlite.generation import Generation
 
@@ -104,7 +104,7 @@ def _after_fork_in_child() -> None:
         if link is not None and link.is_open:
             _inherited.append(link)
     _paused.clear()
-    process_locks.forget_after_fork()
+    liveness.forget_after_fork()
 
 
 def _at_exit() -> None:

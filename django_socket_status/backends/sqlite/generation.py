@@ -21,6 +21,7 @@ from django_socket_status.backends.sqlite.paths import user_id
 __all__ = [
     "LEFTOVER_SECONDS",
     "Generation",
+    "create_private",
     "remove_leftovers",
     "stored_bytes",
     "used_bytes",
@@ -111,6 +112,20 @@ class Generation:
             # The file is gone already, or still open on Windows.
             with contextlib.suppress(OSError):
                 os.unlink(file)
+
+
+def create_private(path: Path, content: bytes = b"") -> None:
+    """Create a file that only this user can read.
+
+    Raises:
+        OSError: it exists already, or cannot be written whole.
+    """
+    file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        if os.write(file, content) != len(content):
+            raise OSError(f"{path} could not be written whole")
+    finally:
+        os.close(file)
 
 
 def remove_leftovers(path: Path, current: Generation) -> None:

@@ -1,12 +1,11 @@
 """The status file, which names the current generation of the SQLite backend's files.
 
 The status file holds one line: the token of the current *generation*. A generation is
-a database and two lock files, with that random token in their names. Workers can report
-everything in a generation again. So there is one remedy when a generation is
-damaged, removed by a cleaner of temporary directories, or blocked by a frozen process:
-a new generation replaces it. A process that has the old one open notices that at its
-next use, and reports to the new one in full. SQLite cannot replay the journal of one
-generation into another, because their names differ.
+a database and two lock files, with that random token in their names, so that SQLite
+cannot replay the journal of one into another. Workers can report everything again. So a
+new generation replaces one that is damaged, removed by a cleaner of temporary
+directories, or blocked by a frozen process. A process that has the old one open notices
+that at its next use, and reports to the new one in full.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from django.utils.functional import cached_property
 
 from django_socket_status.backends.sqlite.generation import (
     Generation,
+    create_private,
     remove_leftovers,
 )
 from django_socket_status.backends.sqlite.other_users import OtherUsers
@@ -122,39 +122,49 @@ class StatusFile:
         if owner not in {None, user_id()}:
             # Root can read the file, but its owner could not read what root writes.
             raise self._unusable(f"belongs to another user (uid {owner})")
-        is_first = line is None
+        replaced = None if keep else doubted
         try:
-            made, is_ours = self._created(prepare, is_first=is_first)
+            made = self._create(prepare, replaced, is_first=line is None)
         except (OSError, sqlite3.Error) as error:
-            if keep or doubted is None:
-                raise self._unusable(f"cannot be written ({error})") from error
-            # The disk may be full: free the space of the generation that goes anyway.
-            doubted.remove()
-            remove_leftovers(self.path, doubted)
-            try:
-                made, is_ours = self._created(prepare, is_first=is_first)
-            except (OSError, sqlite3.Error) as again:
-                raise self._unusable(f"cannot be written ({again})") from again
-        if not is_ours:
-            made.remove()
-            made = self.current() or made
-        if doubted is not None and not keep:
-            doubted.remove()
+            raise self._unusable(f"cannot be written ({error})") from error
+        if replaced is not None:
+            replaced.remove()
         remove_leftovers(self.path, made)
         return made
 
-    def _created(
+    def _create(
+        self,
+        prepare: Callable[[Path], None],
+        replaced: Generation | None,
+        *,
+        is_first: bool,
+    ) -> Generation:
+        """Create a generation, or return the one that another process made first."""
+        try:
+            made, is_ours = self._create_once(prepare, is_first=is_first)
+        except (OSError, sqlite3.Error):
+            if replaced is None:
+                raise
+            # The disk may be full: free the space of the generation that goes anyway.
+            replaced.remove()
+            remove_leftovers(self.path, replaced)
+            made, is_ours = self._create_once(prepare, is_first=is_first)
+        if is_ours:
+            return made
+        made.remove()
+        return self.current() or made
+
+    def _create_once(
         self, prepare: Callable[[Path], None], *, is_first: bool
     ) -> tuple[Generation, bool]:
-        """Make the files of a generation and name it; see :meth:`_publish`."""
+        """Create the files of a generation and name it; see :meth:`_publish`."""
         made = self._generation(secrets.token_hex(TOKEN_BYTES))
         news = self.path.with_name(f"{self.path.name}-{made.token}.new")
         try:
-            _create_private(made.database)
-            _create_private(made.locks)
-            _create_private(made.guard)
+            for file in (made.database, made.locks, made.guard):
+                create_private(file)
             prepare(made.database)
-            _create_private(news, MAGIC + made.token.encode("ascii") + b"\n")
+            create_private(news, MAGIC + made.token.encode("ascii") + b"\n")
             return made, self._publish(news, is_first=is_first)
         except (OSError, sqlite3.Error):
             made.remove()
@@ -197,29 +207,17 @@ class StatusFile:
     def _verify_directory(self, *, create: bool = False) -> None:
         """Verify the directory; the default one must belong to this user alone.
 
-        A given directory that never existed is not made: its volume may not be mounted,
-        or its name may be misspelled. One that existed before was removed by a cleaner,
-        and is made again.
-
         Raises:
             BackendUnusableError: it is missing, no directory, or of another user.
         """
         directory = self.path.parent
-        # A given directory may be a link.
-        look = directory.lstat if self._given is None else directory.stat
         try:
-            try:
-                found = look()
-            except FileNotFoundError:
-                if self._given is not None and not self._had_directory:
-                    raise self._unusable(
-                        f"cannot be made: {directory} does not exist. Create it, or "
-                        "mount it"
-                    ) from None
-                if not create:
-                    return
+            found = self._look_at(directory)
+            if found is None and create:
                 directory.mkdir(mode=0o700, exist_ok=True)
-                found = look()
+                found = self._look_at(directory)
+            if found is None:
+                return
             if not stat.S_ISDIR(found.st_mode):
                 raise self._unusable(f"cannot be made: {directory} is not a directory")
             self._had_directory = True
@@ -227,6 +225,22 @@ class StatusFile:
                 self._verify_private(directory, found)
         except OSError as error:
             raise self._unusable(f"cannot be reached ({error})") from error
+
+    def _look_at(self, directory: Path) -> os.stat_result | None:
+        """Return what the directory is; ``None`` if it is missing and may be made.
+
+        A given directory that never existed is not made: its volume may not be mounted,
+        or its name may be misspelled. One that existed before was removed by a cleaner.
+        """
+        try:
+            # A given directory may be a link.
+            return directory.lstat() if self._given is None else directory.stat()
+        except FileNotFoundError:
+            if self._given is None or self._had_directory:
+                return None
+        raise self._unusable(
+            f"cannot be made: {directory} does not exist. Create it, or mount it"
+        )
 
     def _verify_private(self, directory: Path, found: os.stat_result) -> None:
         user = user_id()
@@ -284,12 +298,3 @@ class StatusFile:
 
     def _unusable(self, what: str) -> BackendUnusableError:
         return BackendUnusableError(f"The status file {self.path} {what}. {ELSEWHERE}")
-
-
-def _create_private(path: Path, content: bytes = b"") -> None:
-    file = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    try:
-        if os.write(file, content) != len(content):
-            raise OSError(f"{path} could not be written whole")
-    finally:
-        os.close(file)

@@ -66,6 +66,7 @@ __all__ = [
     "READ_ENDPOINTS",
     "READ_GONE",
     "READ_NAMES",
+    "READ_OLDEST",
     "READ_ONLINE",
     "READ_TALLY",
     "READ_WORKERS",
@@ -221,6 +222,10 @@ SELECT held.worker, number, type, endpoint, user, labels, opened_at FROM (
     FROM connection CROSS JOIN worker ON worker.key = connection.worker
     WHERE {where} ORDER BY opened_at DESC, worker_id, number LIMIT ? OFFSET ?
 ) CROSS JOIN connection AS held ON worker = its_worker AND number = its_number
+"""
+READ_OLDEST = """
+SELECT opened_at FROM connection
+WHERE type = ? AND +worker IN ({keys}) ORDER BY opened_at LIMIT 1
 """
 OF_AFTER = """
 opened_at <= ? AND (opened_at < ? OR worker_id > ? OR worker_id = ? AND number > ?)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django_socket_status.backends.sqlite import schema as sql
@@ -16,7 +16,7 @@ from django_socket_status.records import (
     WorkerStatus,
 )
 
-__all__ = ["Found", "page_of", "page_statement", "search"]
+__all__ = ["Found", "oldest", "page_of", "page_statement", "search"]
 
 
 class Found(NamedTuple):
@@ -73,6 +73,24 @@ def _of_query(
         for key, status in live.items()
         if query.matches_worker(status.worker.worker_id)
     }
+
+
+def oldest(
+    database: sqlite3.Connection,
+    types: Collection[str],
+    live: Mapping[int, WorkerStatus],
+) -> Mapping[str, float]:
+    """Return when the oldest connection of each type opened: O(types log connections).
+
+    And rows of workers that died just now, which are still in the index.
+    """
+    statement = sql.READ_OLDEST.format(keys=sql.keys(live))
+    found: dict[str, float] = {}
+    for kind in types:
+        row = database.execute(statement, (kind,)).fetchone()
+        if row is not None:
+            found[kind] = row[0]
+    return found
 
 
 def page_of(

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
-from django_socket_status.backends.sqlite import connection as sqlite_link
+from django_socket_status.backends.sqlite import connection
 from django_socket_status.backends.sqlite.activity.layout import STATUS, Layout
 from django_socket_status.backends.sqlite.connection import Link
 from django_socket_status.backends.sqlite.current import ATTEMPTS, CurrentLink
@@ -100,7 +100,7 @@ class Handle:
                 self._file.others.verify_none()
                 yield None
                 return
-            if not link.acquire(exclusive=False, seconds=sqlite_link.BUSY_SECONDS):
+            if not link.acquire(exclusive=False, seconds=connection.BUSY_SECONDS):
                 raise sqlite3.OperationalError(LOCKED)
             with self._undoing(link):
                 link.database.execute("BEGIN")
@@ -128,7 +128,7 @@ class Handle:
                 raise ReplacedError(
                     f"There is no {self._layout.kind} {self._file.path}."
                 )
-            if link.acquire(exclusive=True, seconds=sqlite_link.BUSY_SECONDS):
+            if link.acquire(exclusive=True, seconds=connection.BUSY_SECONDS):
                 return link
             if not link.acquire(exclusive=False, seconds=0):
                 break

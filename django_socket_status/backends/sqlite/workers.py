@@ -29,6 +29,7 @@ from django_socket_status.validation import (
 __all__ = [
     "Tally",
     "WorkerRows",
+    "count_users",
     "is_any_bare",
     "is_young",
     "lacks_reports",
@@ -257,3 +258,18 @@ def _worker(worker_id: str, identity: str) -> Worker:
         server=server,
         started_at=datetime.datetime.fromisoformat(started_at),
     )
+
+
+def count_users(
+    link: Link, live: Mapping[int, WorkerStatus], gone: Collection[int]
+) -> int | None:
+    """Return the number of different users; ``None`` if it is not known."""
+    if not live:
+        return 0
+    if is_any_bare(link, live):
+        return None
+    users = read_tally(link.database).users
+    if gone:
+        statement = sql.COUNT_ONLY_ON.format(keys=sql.keys(gone))
+        users -= link.database.execute(statement).fetchone()[0]
+    return max(0, users)

@@ -47,6 +47,10 @@ def _sync_wait(record: WorkerRecord) -> float | None:
     return None if condition is None else condition.sync_thread_wait_seconds
 
 
+def _sync_runs(record: WorkerRecord) -> str:
+    return (record.condition and record.condition.sync_thread_runs) or UNKNOWN
+
+
 def _types(record: WorkerRecord) -> str:
     counts = sorted(record.sockets_by_type.items())
     return " ".join(f"{kind}={count}" for kind, count in counts) or UNKNOWN
@@ -107,6 +111,7 @@ FIELDS: Mapping[str, Field[WorkerRecord]] = {
             is_number=True,
             sort_by=_sync_wait,
         ),
+        _Field("sync_thread_runs", "RUNS", _sync_runs),
     )
 }
 

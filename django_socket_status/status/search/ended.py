@@ -6,11 +6,12 @@ were shown: ``1790000000000000.2``. A connection that ends meanwhile is newer.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Sequence
 from typing import Any
 
+from django_socket_status.activity.ended_rows import EndedRow
 from django_socket_status.status.ended import EndedList
-from django_socket_status.status.list_types import AnyConnection
 from django_socket_status.status.search.wanted import (
     EPOCH,
     MICROSECOND,
@@ -26,11 +27,11 @@ def page_of(
     kept: EndedList[Any], wanted: Search, limit: int, place: str | None
 ) -> Found:
     """Return ended connections: all that are kept were read, so the total is exact."""
-    matching = [it for it in kept.records if wanted.matches(it)]
+    matching = [it for it in kept.rows if wanted.matches(it)]
     first = 0 if place is None else _index_of(place, matching)
     end = min(first + limit, len(matching))
     return Found(
-        records=matching[first:end],
+        records=[it.record() for it in matching[first:end]],
         total=len(matching),
         next_place=_place_at(end, matching) if end < len(matching) else None,
         complete=kept.complete,
@@ -38,25 +39,26 @@ def page_of(
     )
 
 
-def _microseconds(record: AnyConnection) -> int:
-    return (happened_at(record) - EPOCH) // MICROSECOND
+def _microseconds(row: EndedRow[Any]) -> int:
+    return (happened_at(row) - EPOCH) // MICROSECOND
 
 
-def _place_at(end: int, records: Sequence[AnyConnection]) -> str:
-    """Return the place behind a record: its instant, and how many are as old."""
-    at = _microseconds(records[end - 1])
-    same = 1
-    while same < end and _microseconds(records[end - 1 - same]) == at:
-        same += 1
-    return f"{at}.{same}"
+def _place_at(end: int, rows: Sequence[EndedRow[Any]]) -> str:
+    """Return the place behind a row: its instant, and how many are as old."""
+    at = _microseconds(rows[end - 1])
+    return f"{at}.{end - _newer_than(at, rows)}"
 
 
-def _index_of(place: str, records: Sequence[AnyConnection]) -> int:
-    """Return the index of the first record behind a place."""
+def _index_of(place: str, rows: Sequence[EndedRow[Any]]) -> int:
+    """Return the index of the first row behind a place."""
     at, same = parsed(place)
-    instants = [_microseconds(it) for it in records]
-    newer = sum(it > at for it in instants)
-    return newer + min(instants.count(at), same)
+    newer = _newer_than(at, rows)
+    return min(newer + same, _newer_than(at - 1, rows))
+
+
+def _newer_than(at: int, rows: Sequence[EndedRow[Any]]) -> int:
+    """Return how many rows, which are newest first, are newer than an instant."""
+    return bisect.bisect_left(rows, -at, key=lambda it: -_microseconds(it))
 
 
 def parsed(place: str) -> tuple[int, int]:

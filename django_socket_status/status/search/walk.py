@@ -13,6 +13,7 @@ import datetime
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from django_socket_status.backends.base import BaseBackend
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.exceptions import BackendError
 from django_socket_status.pages import START, Cursor
 from django_socket_status.records import (
@@ -44,8 +45,9 @@ __all__ = [
     "search",
 ]
 
-#: How many pages of ``MAX_LIMIT`` open connections one search reads at most.
-READS = 5
+#: How many pages of ``MAX_LIMIT`` open connections one search reads at most, and after
+#: how many seconds it begins no other one. A reader waits less than a second.
+READS, SECONDS = 5, 0.2
 
 #: A place in a list: a cursor, or how many connections come before it.
 Place = Cursor | int
@@ -159,10 +161,12 @@ class _Walk:
             self._place = START
         tried = wanted.is_tried_on_each(backend)
         size, reads = (MAX_LIMIT, READS) if tried else (self._limit, 1)
-        page = None
+        page, began = None, monotonic()
         for _ in range(reads):
             page = self._take(backend, size)
             if self._is_end or len(self._records) >= self._limit:
+                break
+            if monotonic() - began >= SECONDS:
                 break
         is_full = len(self._records) >= self._limit
         return Found(

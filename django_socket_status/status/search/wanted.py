@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 import datetime
 from collections.abc import Sequence
+from typing import Any
 
-from django_socket_status.activity.entries import ClosedConnection, RejectedConnection
+from django_socket_status.activity.ended_rows import EndedRow
+from django_socket_status.activity.entries import ClosedConnection
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.endings import Cause
-from django_socket_status.records import ConnectionQuery, ConnectionRecord
+from django_socket_status.records import ConnectionQuery, ConnectionRecord, instant
 from django_socket_status.status.list_types import AnyConnection, State
 
 __all__ = ["EPOCH", "MICROSECOND", "Found", "Search", "happened_at"]
@@ -40,14 +42,14 @@ class Search:
     code: int | None = None
     """Only those that closed with this code, or were rejected with this status."""
 
-    def matches(self, record: AnyConnection) -> bool:
+    def matches(self, record: ConnectionRecord | EndedRow[Any]) -> bool:
         """Return whether a connection matches, as far as backends do not see to it."""
-        query, at = self.query, happened_at(record)
+        query = self.query
         return (
             query.matches_worker(record.worker_id)
             and (self.endpoint is None or record.endpoint == self.endpoint)
-            and (self.from_at is None or at >= self.from_at)
-            and (self.until_at is None or at <= self.until_at)
+            and (self.from_at is None or happened_at(record) >= self.from_at)
+            and (self.until_at is None or happened_at(record) <= self.until_at)
             and (query.number is None or _number_of(record) == query.number)
             and (self.release is None or getattr(record, "release", "") == self.release)
         )
@@ -82,17 +84,19 @@ class Found:
     fewer matches than were asked for."""
 
 
-def happened_at(record: AnyConnection) -> datetime.datetime:
+def happened_at(record: AnyConnection | EndedRow[Any]) -> datetime.datetime:
     """Return when a connection opened, or closed, or was rejected."""
     if isinstance(record, ConnectionRecord):
         return record.connected_at
+    if isinstance(record, EndedRow):
+        return instant(record.at)
     if isinstance(record, ClosedConnection):
         return record.closed_at
     return record.rejected_at
 
 
-def _number_of(record: AnyConnection) -> int | None:
+def _number_of(record: ConnectionRecord | EndedRow[Any]) -> int | None:
     """Return the number of a connection in its worker; a rejected one has none."""
-    if isinstance(record, RejectedConnection):
-        return None
+    if isinstance(record, EndedRow):
+        return record.number
     return int(record.connection_id.rpartition("-")[2], 16)

@@ -62,7 +62,7 @@ class ExchangesContract(ActivityHarness):
         self.start(worker, worker.open(user="7"), worker.open())
         self.start(other, other.open(user="8"))
         if not self.backend.keeps:
-            # The reporter says goodbye to it in a step of its own.
+            # The reporter says goodbye to it in a separate step.
             return
         late = worker.change()
         activity = Activity(

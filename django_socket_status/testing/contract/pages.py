@@ -46,6 +46,19 @@ class PagesContract(Harness):
             between()
         return found
 
+    def test_oldest_connection_of_each_type_is_that_or_not_known(self) -> None:
+        a, b = self.worker("a"), self.worker("b")
+        old, new = a.open("call", at=1000), a.open("call", at=3000)
+        self.start(a, old, new, a.open("chat", at=4000))
+        self.start(b, b.open("call", at=2000), b.open("stt", at=500))
+        for expected in (1000, 2000, 3000):
+            found = self.backend.oldest_by_type(["call", "chat", "none"])
+            assert found in ({}, {"call": expected, "chat": 4000})
+            if expected == 1000:
+                self.tell(a, a.change(closed=[old]))
+            else:
+                self.backend.goodbye("b")
+
     def pages(
         self, after: Cursor | None = None, **query: object
     ) -> Iterator[ConnectionPage]:

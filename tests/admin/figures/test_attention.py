@@ -38,6 +38,13 @@ def test_slow_loop_and_busy_sync_thread_name_their_worker(page):
     ]
 
 
+def test_busy_sync_thread_names_the_function_that_it_runs(page):
+    busy = worker(sync_thread_wait_seconds=3.0, sync_thread_runs="shop.views.export")
+    assert texts(page, facts(workers=[busy])) == [
+        "The thread of sync consumers of web-1:7 is busy: it runs shop.views.export"
+    ]
+
+
 def test_limit_of_slow_is_that_of_the_setting(page, settings):
     settings.SOCKET_STATUS = {"SLOW_SECONDS": 5}
     slow = worker(loop_lag_seconds=[2.5], sync_thread_wait_seconds=3.0)

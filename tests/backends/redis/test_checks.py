@@ -133,7 +133,7 @@ def test_user_who_may_run_no_scripts_is_a_warning(ids_of, redis_server):
 
 def is_unusable() -> None:
     """Assert that this process then answers for its own sockets alone."""
-    reporter.sender._used_at = reporter.sender._clock()
+    reporter.sender.is_used = True
     assert SocketStatusService.get_socket_info_summary()["coverage"] == "process"
     with pytest.raises(BackendUnusableError):
         get_backend().read()

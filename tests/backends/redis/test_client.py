@@ -441,10 +441,10 @@ def test_everything_that_hangs_is_tried_once(make_redis, worker, kind, monkeypat
             assert waits == ["connect"] * len(waits)
             # A Cluster's client asks every node where the keys are now.
             assert len(waits) <= len(servers) + 1
-        anew = make_redis(**options, timeout_seconds=0.2)
+        again = make_redis(**options, timeout_seconds=0.2)
         waits.clear()
         with pytest.raises(BackendError):
-            anew.report(worker.full())
+            again.report(worker.full())
         assert waits == ["connect"] * len(waits)
         assert len(waits) <= len(servers) + 1
 

@@ -421,8 +421,8 @@ def test_index_of_another_clock_is_judged_by_its_own(backend):
     index = WorkerIndex(
         now=10_000, since=4_000, replaces=True, revived_at=None, late=0, alive=1
     )
-    assert reader.is_complete(index)
-    assert not reader.is_complete(index._replace(now=8_000))
+    assert reader.losses.is_complete(index)
+    assert not reader.losses.is_complete(index._replace(now=8_000))
 
 
 def test_worker_that_comes_back_alone_is_not_all_there_may_be(backend, clock):
@@ -495,7 +495,7 @@ def test_first_report_is_no_loss_to_who_also_finds_the_scripts_gone(
     reader = late_reader._reader
     before = reader.find().workers
     start(backend, FakeWorker("a"))
-    note = reader._note
+    note = reader.losses._note
 
     def ask_meanwhile(index):
         shared_redis.admin.script_flush()
@@ -503,8 +503,8 @@ def test_first_report_is_no_loss_to_who_also_finds_the_scripts_gone(
         reader.find()
         return note(index)
 
-    monkeypatch.setattr(reader, "_note", ask_meanwhile)
-    assert not reader.follows_loss(before)
+    monkeypatch.setattr(reader.losses, "_note", ask_meanwhile)
+    assert not reader.losses.follows_loss(before)
 
 
 def test_first_report_is_no_loss_to_two_threads_that_read_meanwhile(
@@ -514,18 +514,18 @@ def test_first_report_is_no_loss_to_two_threads_that_read_meanwhile(
     reader = late_reader._reader
     before, also_before = reader.find().workers, reader.find().workers
     start(backend, FakeWorker("a"))
-    note = reader._note
+    note = reader.losses._note
     with ThreadPoolExecutor(1) as pool:
         second = []
 
         def read_meanwhile(index):
-            second.append(pool.submit(reader.follows_loss, also_before))
+            second.append(pool.submit(reader.losses.follows_loss, also_before))
             # If it does not wait for this thread, it is ready long before.
             wait(second, timeout=0.5)
             return note(index)
 
-        monkeypatch.setattr(reader, "_note", read_meanwhile)
-        assert not reader.follows_loss(before)
+        monkeypatch.setattr(reader.losses, "_note", read_meanwhile)
+        assert not reader.losses.follows_loss(before)
         assert not second[0].result(60)
 
 
@@ -538,11 +538,11 @@ def test_reply_that_another_thread_overtook_is_no_loss(backend, seconds):
         index = WorkerIndex(
             now, since, replaces=False, revived_at=None, late=0, alive=1, asked=asked
         )
-        return reader.follows_loss(index)
+        return reader.losses.follows_loss(index)
 
-    first, second = next(reader._turns), next(reader._turns)
+    first, second = reader.losses.next_turn(), reader.losses.next_turn()
     for early, late in ((first, second), (second, first)):
         assert not told(2000 + 1000 * seconds, 1500.0, late)
         # Asked before that was told, and answered before there was an index.
         assert not told(2000, None, early)
-    assert told(4000, None, next(reader._turns))
+    assert told(4000, None, reader.losses.next_turn())

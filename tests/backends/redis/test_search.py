@@ -36,12 +36,31 @@ def listed(server, backend, **query):
     return page, [words for words in sent if words[0] == "HGETALL"]
 
 
-def test_first_page_takes_a_batch_of_buckets(backend, many, shared_redis):
+def test_first_page_takes_few_buckets(backend, many, shared_redis):
     page, read = listed(shared_redis, backend, limit=10)
     assert [it.connected_at.timestamp() - 1e9 for it in page] == [*range(999, 989, -1)]
     assert page.total == 1000
-    # All sixteen, and their indexes: fewer than a batch.
+    # The last of the sixteen, the one before it, and their indexes.
+    assert len(read) <= 3
+
+
+def test_page_of_every_connection_takes_each_bucket_once(backend, many, shared_redis):
+    page, read = listed(shared_redis, backend, limit=1000)
+    assert len(page) == 1000
     assert len(read) <= 17
+
+
+def test_page_of_many_workers_is_whole(backend, worker, shared_redis):
+    """Their connections take turns, so that no bucket alone has the newest ones."""
+    workers = [FakeWorker(name) for name in "abcde"]
+    for index, it in enumerate(workers):
+        at = [1e9 + 5 * number + index for number in range(200)]
+        assert backend.report(it.full([it.open(at=one) for one in at]))
+    page, read = listed(shared_redis, backend, limit=100)
+    assert times_of(page) == [*range(999, 899, -1)]
+    assert page.total == 1000
+    # Of twenty.
+    assert len(read) - len(workers) <= 12
 
 
 def test_user_is_found_by_the_indexes(backend, many, shared_redis):
@@ -207,3 +226,40 @@ def test_search_for_a_user_stops_when_the_page_is_full(backend, shared_redis, wo
     # A search that stops does not count.
     assert page.total is None
     assert len(read) <= 2 + 64
+
+
+# The oldest of each type.
+
+
+def oldest(server, backend, *types):
+    with recorded(server) as sent:
+        found = backend.oldest_by_type(types)
+    return found, [words for words in sent if words[0] == "HGETALL"]
+
+
+def test_oldest_of_each_type_takes_few_buckets(backend, many, worker, shared_redis):
+    found, read = oldest(shared_redis, backend, "type0", "type1", "none")
+    assert found == {"type0": 1e9, "type1": 1e9 + 1}
+    # The same bucket for both types, and two parts of the index.
+    assert len(read) <= 4
+    gone = [it for it in many if it.opened_at < 1e9 + 70]
+    assert backend.report(worker.change(closed=gone))
+    found, read = oldest(shared_redis, backend, "type1")
+    assert found == {"type1": 1e9 + 71}
+    assert len(read) <= 6
+
+
+@pytest.mark.usefixtures("many")
+def test_oldest_of_a_rare_type_is_found(backend, worker, shared_redis):
+    assert backend.report(worker.change(worker.open("rare", at=1e9 + 5000)))
+    assert oldest(shared_redis, backend, "rare")[0] == {"rare": 1e9 + 5000}
+
+
+@pytest.mark.usefixtures("many")
+def test_oldest_of_a_worker_without_ages_is_not_known(
+    backend, shared_redis, redis_prefix
+):
+    delete(shared_redis, redis_prefix, ":oldest")
+    found, read = oldest(shared_redis, backend, "type0")
+    assert found == {}
+    assert len(read) < 20

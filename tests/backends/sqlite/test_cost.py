@@ -129,6 +129,7 @@ QUESTIONS: dict[str, Callable[[SqliteBackend], object]] = {
     "page of a type without connections": lambda backend: backend.get_connections(
         ConnectionQuery(type="unknown", limit=5)
     ),
+    "oldest of each type": lambda backend: backend.oldest_by_type(["call", "none"]),
 }
 
 
@@ -221,3 +222,13 @@ def test_many_rows_are_few_statements(
         assert backend.report(worker.change(*(worker.open() for _ in range(250))))
     # Two of a hundred rows, and five of ten.
     assert sum("INTO connection" in it for it in executed) == 2 + 5
+
+
+def test_oldest_is_not_known_while_connections_are_reported(backend, worker):
+    held = [worker.open("call", at=1e9 + it) for it in range(3)]
+    assert backend.report(worker.full(held))
+    assert backend.oldest_by_type(["call"]) == {"call": 1e9}
+    assert backend.report(worker.change(closed=[held[0]]))
+    assert backend.oldest_by_type(["call"]) == {"call": 1e9 + 1}
+    assert backend.report(worker.full(held, complete=False))
+    assert backend.oldest_by_type(["call"]) == {}

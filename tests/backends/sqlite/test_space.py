@@ -245,14 +245,14 @@ def test_new_generation_is_made_from_the_space_of_the_old_one(
     """Nothing can be written until something is removed."""
     backend = make()
     assert backend.report(worker.full(large(worker, 100)))
-    create = status_file._create_private
+    create = status_file.create_private
 
     def create_if_there_is_space(file: Path, *content: bytes) -> None:
         if bytes_of(path) > 300_000:
             raise OSError(errno.ENOSPC, "No space left on device")
         create(file, *content)
 
-    monkeypatch.setattr(status_file, "_create_private", create_if_there_is_space)
+    monkeypatch.setattr(status_file, "create_private", create_if_there_is_space)
     backend._writer.start_small()
     assert total(backend) == 0
     assert not backend.read().complete
@@ -269,7 +269,7 @@ def test_full_disk_is_an_error_where_nothing_of_ours_can_go(
     def refuse(*args: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(status_file, "_create_private", refuse)
+    monkeypatch.setattr(status_file, "create_private", refuse)
     backend = make()
     with pytest.raises(BackendUnusableError, match=r"No space.*OPTIONS"):
         backend.report(worker.full(()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -59,6 +60,21 @@ def test_paths_lead_to_the_number_of_sockets():
     answer = Client().get("/socket-status/").json()
     assert {value_at(answer, path) for path in paths} == {3}
     assert trigger["url"].endswith("/socket-status/")
+
+
+def test_host_that_keda_sends_has_to_be_allowed(settings):
+    (trigger,) = triggers("metrics-api")
+    url = urlsplit(trigger["url"])
+    (name,) = re.findall(r"add `(\S+)` to `ALLOWED_HOSTS`", PAGE)
+    (exempt,) = re.findall(r"`SECURE_REDIRECT_EXEMPT = \[r\"(\S+)\"\]`", PAGE)
+    settings.ALLOWED_HOSTS = ["www.example.com"]
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_REDIRECT_EXEMPT = [exempt]
+    security = "django.middleware.security.SecurityMiddleware"
+    settings.MIDDLEWARE = [security, "django.middleware.common.CommonMiddleware"]
+    assert Client(headers={"host": url.netloc}).get(url.path).status_code == 400
+    settings.ALLOWED_HOSTS = [name]
+    assert Client(headers={"host": url.netloc}).get(url.path).status_code == 200
 
 
 @pytest.mark.parametrize("url", ["metrics/", "metrics/worker/"])

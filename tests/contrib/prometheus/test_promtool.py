@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -11,12 +12,13 @@ import pytest
 from tests.contrib.prometheus.test_exposition import answer
 from tests.contrib.prometheus.test_families import SERIES
 from tests.support.prometheus import promtool
-from tests.support.source import PACKAGE
+from tests.support.source import PACKAGE, ROOT
 
 pytestmark = pytest.mark.slow
 
 FILES = PACKAGE / "contrib/prometheus/files"
 ALERTS = FILES / "alerts.yml"
+GUIDE = (ROOT / "docs/how-to/prometheus.md").read_text("utf-8")
 
 
 def test_text_has_no_fault_that_promtool_finds():
@@ -41,3 +43,18 @@ def test_rules_ask_for_series_that_are_exported():
     parts = {f"{it}_{part}" for it in SERIES for part in ("bucket", "count", "sum")}
     known = SERIES.keys() | parts
     assert not set(names) - known
+
+
+def test_guide_has_a_configuration_and_expressions_that_promtool_takes(tmp_path):
+    token = tmp_path / "token"
+    token.touch()
+    (config,) = re.findall(r"^```yaml\n(.*?)^```$", GUIDE, re.M | re.S)
+    file = tmp_path / "prometheus.yml"
+    file.write_text(config.replace("/etc/prometheus/socket-status.token", str(token)))
+    assert "SUCCESS" in promtool("check", "config", str(file))
+    (text,) = re.findall(r"^```text\n(.*?)^```$", GUIDE, re.M | re.S)
+    rules = [
+        {"record": f"line:{n}", "expr": it} for n, it in enumerate(text.split("\n"))
+    ]
+    file.write_text(json.dumps({"groups": [{"name": "guide", "rules": rules[:-1]}]}))
+    assert "SUCCESS: 3 rules" in promtool("check", "rules", str(file))

@@ -30,7 +30,7 @@ if seconds := os.environ.get("PROJECT_READ_SECONDS"):
 
 application = ProtocolTypeRouter(
     {
-        "http": URLRouter([path("live-before-django/", liveness), re_path("", http)]),
+        "http": URLRouter([path("live/", liveness), re_path("", http)]),
         "websocket": URLRouter(
             [
                 *websocket_urlpatterns,

@@ -147,7 +147,7 @@ async def hold_handshake() -> None:
 
 
 async def deny(send: Any, *, has_extension: bool) -> None:
-    """Reject a handshake, with a status of its own if the server can send one."""
+    """Reject a handshake, with another status if the server can send one."""
     if not has_extension:
         return await send({"type": "websocket.close"})
     await send({"type": f"{DENIAL}.start", "status": DENIED_WITH, "headers": []})

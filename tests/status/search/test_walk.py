@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import math
 from collections.abc import Iterator
 
 import pytest
 
+from django_socket_status.activity.stored import Entries
 from django_socket_status.backends import get_backend
 from django_socket_status.records import ConnectionQuery
 from django_socket_status.status.search import (
@@ -105,6 +107,7 @@ async def test_async_iteration_is_the_same():
 
 def test_search_looks_at_a_limited_number(monkeypatch):
     monkeypatch.setattr(searching, "READS", 2)
+    monkeypatch.setattr(searching, "SECONDS", math.inf)
     monkeypatch.setattr(searching, "MAX_LIMIT", 2)
     page = search(Search(endpoint="/ws/none/"), 5)
     assert (page.records, page.total, page.looked_at) == ([], None, 4)
@@ -112,6 +115,14 @@ def test_search_looks_at_a_limited_number(monkeypatch):
     assert last.looked_at == 4
     last = search(Search(endpoint="/ws/none/"), 5, last.next_place)
     assert (last.next_place, last.looked_at) == (None, None)
+
+
+def test_search_of_a_slow_store_stops_early(monkeypatch):
+    monkeypatch.setattr(searching, "SECONDS", 0.0)
+    monkeypatch.setattr(searching, "MAX_LIMIT", 4)
+    page = search(Search(endpoint="/ws/1/"), 5)
+    assert (seconds(page.records), page.looked_at) == ([7, 6], 4)
+    assert page.next_place is not None
 
 
 def test_total_is_exact_where_the_backend_knows_it(backend):
@@ -137,6 +148,28 @@ def test_closed_connection_is_found_by_its_id():
     query = ConnectionQuery(worker_ids=frozenset({A}), number=2)
     (record,) = search(Search(state="closed", query=query), 1).records
     assert record.connection_id == f"{A}-2"
+
+
+def test_closed_connections_of_a_user_are_found_in_any_text():
+    lost = ended(1, user="7", cause="worker_lost", code=None)
+    keep(ended(4, user='"é'), ended(3, user="7"), lost, ended(2, user="8"))
+    keep(ended(9), worker=B)
+    for user, numbers in (("7", [3, 1]), ('"é', [4]), ("70", [])):
+        query = ConnectionQuery(user_id=user)
+        found = search(Search(state="closed", query=query), 9).records
+        assert [int(it.connection_id[-1]) for it in found] == numbers
+    # It is open again: its user is not in this text.
+    keep(ended(1, cause="", code=None, at=None))
+    query = ConnectionQuery(user_id="7")
+    (record,) = search(Search(state="closed", query=query), 9).records
+    assert record.connection_id == f"{A}-3"
+
+
+@pytest.mark.parametrize("text", ["{}", '{"worker":"b","release":"","entries":[null]}'])
+def test_damage_is_noticed_for_every_user(text):
+    get_backend().keep_ended("closed", Entries(text, 1, 0))
+    query = ConnectionQuery(user_id="7")
+    assert not search(Search(state="closed", query=query), 9).complete
 
 
 @pytest.mark.parametrize("state", ["open", "closed"])

@@ -102,7 +102,7 @@ def cluster(masters: int = 3, *options: str) -> Iterator[Cluster]:
 
 @contextlib.contextmanager
 def patient_cluster() -> Iterator[Cluster]:
-    """Run three masters; who is slow is not taken for down, where nobody is."""
+    """Run three masters; a slow one is not taken for down where none is."""
     with cluster() as nodes:
         # Not from the start: they would be slow to know of each other.
         for node in nodes.nodes:

@@ -22,7 +22,7 @@ class Network(enum.Enum):
     """What happens to connections, and to the bytes on them."""
 
     WORKS = "works"
-    #: Nobody listens, and no connection is left.
+    #: No process listens, and no connection is left.
     REFUSES = "refuses"
     #: Every connection ends by RST: those that are open, and new ones at once.
     RESETS = "resets"

@@ -12,7 +12,7 @@ from tests.support.redis_servers.server import RedisServer, wait_until
 
 SERVICE = "main"
 
-#: After which a master is taken for down: where nobody is, and where somebody is to be.
+#: After which a master is taken for down: where none is, and where one is to be.
 PATIENT_MS = 60_000
 FAILOVER_MS = 300
 

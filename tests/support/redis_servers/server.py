@@ -33,7 +33,7 @@ POLL_SECONDS = 0.005
 
 VARIABLE = "SOCKET_STATUS_TEST_REDIS_SERVER"
 
-#: Below those that the system gives to whoever connects, so that nobody takes a port
+#: Below those that the system gives to clients that connect, so that none takes a port
 #: while its server is restarted. A node of a Cluster listens 10,000 above, too.
 PORTS = range(15_000, 22_000)
 BUS_OFFSET = 10_000

@@ -15,7 +15,7 @@ from django_socket_status.activity.stored import (
     StoredCount,
     StoredTotals,
 )
-from django_socket_status.backends.base import BaseBackend
+from django_socket_status.backends.optional import OptionalMethods
 from django_socket_status.backends.redis.activity import (
     commands,
     conditions,
@@ -28,7 +28,7 @@ from django_socket_status.backends.redis.activity import counts as totals
 from django_socket_status.backends.redis.activity.place import Place
 from django_socket_status.records import OpenedConnection
 
-__all__ = ["ActivityBackend", "kept"]
+__all__ = ["RedisActivity", "kept"]
 
 
 def kept(*, details: bool) -> frozenset[Kept]:
@@ -39,10 +39,17 @@ def kept(*, details: bool) -> frozenset[Kept]:
     return everything if details else everything - {"endings"}
 
 
-class ActivityBackend(BaseBackend):
-    """Keeps activity in Redis. A subclass sets ``_place``."""
+class RedisActivity(OptionalMethods):
+    """Keeps activity in Redis.
 
-    _place: Place
+    Args:
+        place: Where to keep it.
+        details: Whether connections are kept, and so ended ones.
+    """
+
+    def __init__(self, place: Place, *, details: bool) -> None:
+        self.keeps = kept(details=details)
+        self._place = place
 
     def read_totals(self) -> StoredTotals | None:
         """Return all counters, in one round trip: O(workers)."""

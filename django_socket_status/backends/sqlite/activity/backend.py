@@ -1,4 +1,4 @@
-"""The methods of the SQLite backend for what it keeps beside the open connections."""
+"""The part of the SQLite backend that keeps what is beside the open connections."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from django_socket_status.activity.stored import (
     Ended,
     Entries,
     Kept,
-    ReportAnswer,
     Rewritten,
     StoredCount,
     StoredTotals,
 )
-from django_socket_status.backends.base import BaseBackend
+from django_socket_status.backends.optional import OptionalMethods
 from django_socket_status.backends.sqlite.activity import lost
 from django_socket_status.backends.sqlite.activity.orders import (
     Orders,
@@ -27,43 +26,45 @@ from django_socket_status.backends.sqlite.activity.store import ActivityStore
 from django_socket_status.backends.sqlite.connection import Link
 from django_socket_status.backends.sqlite.errors import ReplacedError
 from django_socket_status.backends.sqlite.session import Handle
-from django_socket_status.backends.sqlite.taking import Taking
 from django_socket_status.backends.sqlite.workers import (
     is_young,
     named,
     retire,
     workers,
 )
-from django_socket_status.records import OpenedConnection, Report
+from django_socket_status.records import OpenedConnection
 
-__all__ = ["ActivityMethods"]
+__all__ = ["SqliteActivity"]
 
 
-class ActivityMethods(BaseBackend):
-    """Keeps activity; the parts are made by :class:`~..backend.SqliteBackend`."""
+class SqliteActivity(OptionalMethods):
+    """Keeps activity in the status file and the activity file.
+
+    Args:
+        writer: For transactions on the status file.
+        reader: For reading the status file.
+        store: The activity file.
+        orders: The commands to workers.
+        clock: Seconds, as the leases are measured.
+    """
 
     keeps: frozenset[Kept] = frozenset(
         {"totals", "endings", "rewrites", "history", "conditions", "commands"}
     )
 
-    _clock: Callable[[], float]
-    _writer: Handle
-    _reader: Handle
-    _taking: Taking
-    _store: ActivityStore
-    _orders: Orders
-
-    def report(self, report: Report) -> bool:
-        """Take a report: O(changes)."""
-        return self.exchange(report).is_taken
-
-    def exchange(self, report: Report) -> ReportAnswer:
-        """Take a report with its activity: O(changes).
-
-        One transaction on the status file, and one on the activity file if there are
-        new counters or entries.
-        """
-        return self._taking.exchange(report)
+    def __init__(
+        self,
+        writer: Handle,
+        reader: Handle,
+        store: ActivityStore,
+        orders: Orders,
+        clock: Callable[[], float],
+    ) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._store = store
+        self._orders = orders
+        self._clock = clock
 
     def read_totals(self) -> StoredTotals | None:
         """Return all counters, from one consistent view of the activity file."""

@@ -1,23 +1,4 @@
-"""Decides whether workers may be missing from the index of workers.
-
-:func:`judge` and :func:`is_silent` are pure. They take what this process remembers,
-what Redis says, and the length of a lease. They compare times of the server's clock,
-and not when this process began to read, since a management command may end within a
-lease:
-
-=====================================  =================================================
-event                                  answers may be incomplete until
-=====================================  =================================================
-the index took the place of another    a lease after it was begun
-the index is missing, and ``until``    the last lease that was reported ends; it may be
-says when a worker reported last       over already, and then nothing is missing
-the server was started                 a lease after that, if there is no index or it is
-                                       older than the server
-a flush: both keys are missing, and    a lease after the first reader saw it, which
-the server knows the report script     writes ``until`` for all others
-all leases ended without a goodbye     a lease after the last one ended
-=====================================  =================================================
-"""
+"""Decides whether workers may be missing from the index of workers; see the package."""
 
 from __future__ import annotations
 
@@ -75,24 +56,26 @@ class Server(NamedTuple):
 
 
 class Memory(NamedTuple):
-    """What a process remembers of its last reads. All times are the server's."""
+    """What a process remembers of its last reads."""
 
-    #: When the index that was read last was begun, and when it was read.
-    since: float | None = None
-    seen_at: float = 0.0
-    #: The number of the answer that held an index last.
-    turn: int = 0
-    #: Which run of the server was judged, and whether it is still that one.
+    #: When the index that was read last was begun; ``None`` if none was read.
+    index_since: float | None = None
+    index_read_at: float = 0.0
+    #: The number of the answer that held it.
+    index_turn: int = 0
+    #: Whether the server has been asked about its start since the last doubt about it.
+    knows_server: bool = False
+    #: The start of the server that was judged last.
     run_id: str | None = None
-    is_asked: bool = False
-    #: Until when reports may be missing, as far as only this process knows: while there
-    #: is no index, and while the one that is there is older than the server.
-    doubt_until: float | None = None
-    older_until: float | None = None
+    #: While there is no index: until when workers may have to report again.
+    missing_until: float | None = None
+    #: While the index is older than the server: until when it may lack workers.
+    restored_until: float | None = None
     #: Whether this process has found a loss that it could not write down.
-    is_noted: bool = False
-    #: Whether the last read failed, and until when the workers may be unable to report.
-    has_failed: bool = False
+    has_noted: bool = False
+    #: Whether the last read failed, and so workers may be unable to report, too.
+    read_failed: bool = False
+    #: Until when they may have to report again after that.
     silent_until: float = 0.0
 
 
@@ -103,7 +86,7 @@ def judge(
     server: Server | None = None,
     turn: int = 0,
 ) -> tuple[Memory, Verdict]:
-    """Return what to remember, and whether the index of workers was lost. Pure.
+    """Return what to remember, and whether the index of workers was lost.
 
     Args:
         memory: What this process remembers.
@@ -113,53 +96,74 @@ def judge(
         turn: The number of this answer among the questions and answers of the reader.
     """
     if index.since is None:
-        return _without_index(memory, index, lease_ms, server)
-    if server is None and not memory.is_asked:
+        return _judge_missing(memory, index, lease_ms, server)
+    if server is None and not memory.knows_server:
         return memory, Verdict.ASK
-    memory = _meet(memory, index, lease_ms, server)
-    since, now = index.since, index.now
-    # An index that expired was not lost: no worker had reported for a day.
-    is_another = memory.since not in {None, since} and since - memory.seen_at < INDEX_MS
-    if (index.replaces or is_another) and 0 <= now - since < lease_ms:
-        return memory, Verdict.LOST
-    if _is_before(now, memory.older_until, lease_ms):
+    memory = _remember_server(memory, index, lease_ms, server)
+    if _has_replaced(memory, index, index.since, lease_ms) or _is_before(
+        index.now, memory.restored_until, lease_ms
+    ):
         return memory, Verdict.LOST
     memory = memory._replace(
-        since=since, seen_at=now, turn=turn, doubt_until=None, is_noted=False
+        index_since=index.since,
+        index_read_at=index.now,
+        index_turn=turn,
+        missing_until=None,
+        has_noted=False,
     )
     return memory, Verdict.WHOLE
 
 
-def _without_index(
+def _has_replaced(
+    memory: Memory, index: WorkerIndex, since: float, lease_ms: float
+) -> bool:
+    """Return whether an index took the place of another, less than a lease ago."""
+    # An index that expired was not lost: no worker had reported for a day.
+    is_another = (
+        memory.index_since not in {None, since}
+        and since - memory.index_read_at < INDEX_MS
+    )
+    return (index.replaces or is_another) and 0 <= index.now - since < lease_ms
+
+
+def _judge_missing(
     memory: Memory, index: WorkerIndex, lease_ms: float, server: Server | None
 ) -> tuple[Memory, Verdict]:
+    """Judge that there is no index."""
     now = index.now
-    if memory.since is not None and index.asked < memory.turn:
+    if memory.index_since is not None and index.asked < memory.index_turn:
         # Another thread read an index after this read began.
         return memory, Verdict.WHOLE
     if index.last is not None and index.last[0] <= now:
         if now < index.last[1]:
             return memory, Verdict.LOST
-        return _gone(memory._replace(is_noted=False)), Verdict.WHOLE
+        return _without_workers(memory)._replace(has_noted=False), Verdict.WHOLE
     if server is None:
         return memory, Verdict.ASK
-    memory = _meet(memory, index, lease_ms, server)
-    remembers = memory.since is not None and now - memory.seen_at < INDEX_MS
-    if not memory.is_noted and (
-        server.is_known or (remembers and memory.doubt_until is None)
-    ):
-        return memory._replace(doubt_until=now + lease_ms, is_noted=True), Verdict.NOTE
-    if _is_before(now, memory.doubt_until, lease_ms):
+    memory = _remember_server(memory, index, lease_ms, server)
+    if not memory.has_noted and (server.is_known or _had_index(memory, now)):
+        memory = memory._replace(missing_until=now + lease_ms, has_noted=True)
+        return memory, Verdict.NOTE
+    if _is_before(now, memory.missing_until, lease_ms):
         return memory, Verdict.LOST
-    return _gone(memory), Verdict.WHOLE
+    return _without_workers(memory), Verdict.WHOLE
 
 
-def _gone(memory: Memory) -> Memory:
+def _had_index(memory: Memory, now: float) -> bool:
+    """Return whether this process saw an index that cannot have expired since."""
+    return (
+        memory.index_since is not None
+        and now - memory.index_read_at < INDEX_MS
+        and memory.missing_until is None
+    )
+
+
+def _without_workers(memory: Memory) -> Memory:
     """Return what to remember if no worker is left. The next index replaces none."""
-    return memory._replace(since=None, doubt_until=None)
+    return memory._replace(index_since=None, missing_until=None)
 
 
-def _meet(
+def _remember_server(
     memory: Memory, index: WorkerIndex, lease_ms: float, server: Server | None
 ) -> Memory:
     """Return what to remember after the server has said when it was started.
@@ -168,15 +172,15 @@ def _meet(
     """
     if server is None:
         return memory
-    memory = memory._replace(is_asked=True)
+    memory = memory._replace(knows_server=True)
     if server.run_id is None or server.run_id == memory.run_id:
         return memory
     until = server.started_at + lease_ms
-    memory = memory._replace(run_id=server.run_id, is_noted=False)
+    memory = memory._replace(run_id=server.run_id, has_noted=False)
     if index.since is None:
-        return memory._replace(doubt_until=until)
+        return memory._replace(missing_until=until)
     is_older = index.since < server.started_at - ROUNDING_MS
-    return memory._replace(older_until=until if is_older else None)
+    return memory._replace(restored_until=until if is_older else None)
 
 
 def _is_before(now: float, until: float | None, lease_ms: float) -> bool:
@@ -187,21 +191,21 @@ def _is_before(now: float, until: float | None, lease_ms: float) -> bool:
 def is_silent(
     memory: Memory, index: WorkerIndex, lease_ms: float
 ) -> tuple[Memory, bool]:
-    """Return what to remember, and whether live workers may not be in the index. Pure.
+    """Return what to remember, and whether live workers may not be in the index.
 
     A worker whose lease ended was killed, or it could not report. In the second case it
     reports again within a heartbeat.
     """
-    failed = memory.has_failed
+    read_failed = memory.read_failed
+    memory = memory._replace(read_failed=False)
     if not index.late:
-        return memory._replace(has_failed=False, silent_until=0.0), False
+        return memory._replace(silent_until=0.0), False
     if index.revived_at is not None and 0 <= index.now - index.revived_at < lease_ms:
-        return memory._replace(has_failed=False), True
+        return memory, True
     if index.alive:
-        return memory._replace(has_failed=False, silent_until=0.0), False
-    if failed:
-        # This process could not read. So workers may not have been able to report.
-        memory = memory._replace(has_failed=False, silent_until=index.now + lease_ms)
+        return memory._replace(silent_until=0.0), False
+    if read_failed:
+        memory = memory._replace(silent_until=index.now + lease_ms)
     ended = index.now if index.ended is None else index.ended
     is_recent = index.now - ended < lease_ms
     return memory, is_recent or _is_before(index.now, memory.silent_until, lease_ms)

@@ -6,12 +6,11 @@ import json
 
 import pytest
 
+from django_socket_status.activity.ended_rows import read_closed, read_rejected
 from django_socket_status.activity.entries import (
     EndedConnection,
     RejectedHandshake,
     closed_text,
-    read_closed,
-    read_rejected,
     rejected_text,
 )
 from django_socket_status.exceptions import BackendError
@@ -27,7 +26,8 @@ WORKER = "8f3a5c0d9e1b2746"
 def test_closed_connections_are_read_as_they_were_written():
     text = closed_text(WORKER, "v7", [CLOSED, CLOSED._replace(code=None)])
     assert text.isascii()
-    (first, second), returned, is_whole, _ = read_closed(text)
+    rows, returned, is_whole, _ = read_closed(text)
+    first, second = (it.record() for it in rows)
     assert is_whole
     assert returned == []
     assert first.connection_id == f"{WORKER}-1a"
@@ -45,15 +45,30 @@ def test_connection_that_is_open_again_has_an_id_only():
 
 def test_clock_that_went_back_makes_no_negative_duration():
     text = closed_text(WORKER, "", [CLOSED._replace(closed_at=AT - 9)])
-    ((record,), *_) = read_closed(text)
-    assert record.duration_seconds == 0
+    ((row,), *_) = read_closed(text)
+    assert row.record().duration_seconds == 0
 
 
 def test_rejected_handshakes_are_read_as_they_were_written():
-    (record,), is_whole = read_rejected(rejected_text(WORKER, "v7", [REJECTED]))
+    (row,), is_whole = read_rejected(rejected_text(WORKER, "v7", [REJECTED]))
+    record = row.record()
     assert is_whole
     assert record.rejected_at.timestamp() == AT
     assert (record.status, record.user_id, record.type) == ("403", "7", "call")
+
+
+def test_row_says_what_its_record_says():
+    rows = read_closed(closed_text(WORKER, "v7", [CLOSED])).rows
+    names = ("connection_id", "type", "endpoint", "user_id", "labels", "worker_id")
+    for row in rows:
+        for name in (*names, "cause", "close_code", "release"):
+            assert getattr(row, name) == getattr(row.record(), name)
+        assert row.at == row.record().closed_at.timestamp()
+        assert row.number == OPENED.number
+    (handshake,), _ = read_rejected(rejected_text(WORKER, "v7", [REJECTED]))
+    assert handshake.status == handshake.record().status
+    assert handshake.at == handshake.record().rejected_at.timestamp()
+    assert handshake.number is None
 
 
 DAMAGED = [

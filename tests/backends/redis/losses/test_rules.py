@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from django_socket_status.backends.redis.losses import (
+from django_socket_status.backends.redis.losses.rules import (
     INDEX_MS,
     LAST_MS,
     PERIOD_MS,
@@ -27,9 +27,9 @@ KNOWN = OLD._replace(is_known=True)
 YOUNG = Server("run", NOW - 1_000, is_known=False)
 SECRETIVE = Server(None, -math.inf, is_known=False)
 
-ASKED = Memory(is_asked=True)
-NOTED = Memory(is_asked=True, run_id="run", is_noted=True, doubt_until=NOW + 1)
-SAW_ONE = Memory(since=NOW - 60_000, seen_at=NOW - 500, is_asked=True)
+ASKED = Memory(knows_server=True)
+NOTED = Memory(knows_server=True, run_id="run", has_noted=True, missing_until=NOW + 1)
+SAW_ONE = Memory(index_since=NOW - 60_000, index_read_at=NOW - 500, knows_server=True)
 
 
 def index(since=None, **given):
@@ -70,7 +70,7 @@ TABLE = {
     "another index than was seen": (*(SAW_ONE, index(NOW - 100), None), Verdict.LOST),
     "another index a lease ago": (*(SAW_ONE, index(NOW - LEASE), None), Verdict.WHOLE),
     "another index after one that ended by itself": (
-        *(SAW_ONE._replace(seen_at=NOW - 2 * INDEX_MS), index(NOW - 100), None),
+        *(SAW_ONE._replace(index_read_at=NOW - 2 * INDEX_MS), index(NOW - 100), None),
         Verdict.WHOLE,
     ),
     "an index that replaces another": (
@@ -102,32 +102,35 @@ TABLE = {
         Verdict.ASK,
     ),
     "no index, no note": (*(ASKED, index(), None), Verdict.ASK),
-    "nobody ever reported": (*(ASKED, index(), OLD), Verdict.WHOLE),
-    "nobody reported since a start just now": (*(ASKED, index(), YOUNG), Verdict.LOST),
+    "no worker ever reported": (*(ASKED, index(), OLD), Verdict.WHOLE),
+    "no worker reported since a start": (
+        *(ASKED, index(), YOUNG),
+        Verdict.LOST,
+    ),
     "flushed": (*(ASKED, index(), KNOWN), Verdict.NOTE),
     "flushed, and it could not be noted": (
         *(
-            ASKED._replace(run_id="run", is_noted=True, doubt_until=NOW + 1),
+            ASKED._replace(run_id="run", has_noted=True, missing_until=NOW + 1),
             index(),
             KNOWN,
         ),
         Verdict.LOST,
     ),
     "flushed a lease ago, and it could not be noted": (
-        *(NOTED._replace(doubt_until=NOW), index(), KNOWN),
+        *(NOTED._replace(missing_until=NOW), index(), KNOWN),
         Verdict.WHOLE,
     ),
     "flushed, with scripts": (*(SAW_ONE, index(), SECRETIVE), Verdict.NOTE),
     "flushed, with scripts, and seen days ago": (
-        *(SAW_ONE._replace(seen_at=NOW - LAST_MS), index(), SECRETIVE),
+        *(SAW_ONE._replace(index_read_at=NOW - LAST_MS), index(), SECRETIVE),
         Verdict.WHOLE,
     ),
-    "no index for who asked before it was told of one": (
-        *(SAW_ONE._replace(turn=7), index(asked=6), None),
+    "no index for a thread that asked before another read one": (
+        *(SAW_ONE._replace(index_turn=7), index(asked=6), None),
         Verdict.WHOLE,
     ),
     "a doubt that a wrong clock left behind": (
-        *(ASKED._replace(run_id="run", doubt_until=NOW + INDEX_MS), index(), OLD),
+        *(ASKED._replace(run_id="run", missing_until=NOW + INDEX_MS), index(), OLD),
         Verdict.WHOLE,
     ),
 }
@@ -148,14 +151,14 @@ def test_nothing_is_doubted_a_lease_later(memory, found, server, verdict):
     memory, _ = judge(memory, found, LEASE, server)
     later = found._replace(now=NOW + LEASE)
     if server is not None:
-        server = server._replace(is_known=server.is_known and memory.is_noted)
+        server = server._replace(is_known=server.is_known and memory.has_noted)
     _, verdict = judge(memory, later, LEASE, server or OLD)
     assert verdict is Verdict.WHOLE
 
 
 SILENCES = {
-    "nobody is late": (Memory(), index(NOW), False),
-    "somebody is late, and others are alive": (
+    "no worker is late": (Memory(), index(NOW), False),
+    "a worker is late, and others are alive": (
         *(Memory(), index(NOW, late=1, alive=1, ended=None)),
         False,
     ),
@@ -168,18 +171,18 @@ SILENCES = {
         False,
     ),
     "the last lease ended long ago, and reading failed since": (
-        *(Memory(has_failed=True), index(NOW, late=1, ended=NOW - INDEX_MS)),
+        *(Memory(read_failed=True), index(NOW, late=1, ended=NOW - INDEX_MS)),
         True,
     ),
-    "somebody reports again": (
+    "a worker reports again": (
         *(Memory(), index(NOW, late=1, alive=1, revived_at=NOW - 1)),
         True,
     ),
-    "somebody reports again since a lease": (
+    "a worker reports again since a lease": (
         *(Memory(), index(NOW, late=1, alive=1, revived_at=NOW - LEASE)),
         False,
     ),
-    "somebody reports again in the future, as the clock went back": (
+    "a worker reports again in the future, as the clock went back": (
         *(Memory(), index(NOW, late=1, alive=1, revived_at=NOW + INDEX_MS)),
         False,
     ),
