@@ -25,7 +25,7 @@ from django_socket_status.admin.page import Page
 from django_socket_status.admin.plots.events import events_of
 from django_socket_status.admin.plots.plots import plots_of, sparkline
 from django_socket_status.admin.routes import Route
-from django_socket_status.exceptions import NotKeptError
+from django_socket_status.exceptions import NotKeptError, StatusUnavailableError
 from django_socket_status.status.history import Histories
 from django_socket_status.status.history_records import SPANS, HistoryBucket, Span
 
@@ -42,7 +42,7 @@ def overview(page: Page) -> HttpResponseBase:
         as_of=facts.as_of,
         now_url=page.url("now"),
         plots_url=page.url("plots", span=span),
-        plots_html=SafeString(plots_html(page, span).html),
+        plots_html=SafeString(_plots_or_reason(page, span)),
         **now_context(page, facts),
     )
 
@@ -103,6 +103,15 @@ def plots_html(page: Page, span: Span) -> Plots:
         key, lambda: render({**context, **_plots_context(shared.histories)})
     )
     return Plots(html, shared.as_of)
+
+
+def _plots_or_reason(page: Page, span: Span) -> str:
+    """Return the plots; during an outage, why there are none beside old numbers."""
+    try:
+        return plots_html(page, span).html
+    except StatusUnavailableError:
+        context = {"span": span, "spans": _spans(), "is_unavailable": True}
+        return page.fragment("overview_plots.html", context)
 
 
 def _plots_context(histories: Histories) -> dict[str, Any]:

@@ -107,6 +107,20 @@ def test_status_that_cannot_be_read_is_no_zero(superuser, monkeypatch):
     assert superuser.get(PARTS[0]).status_code == 503
 
 
+def test_old_numbers_are_shown_without_plots_that_cannot_be_read(
+    superuser, deployment, monkeypatch
+):
+    def fail(*args: object) -> None:
+        raise StatusUnavailableError("down")
+
+    deployment.report(deployment.worker.open())
+    monkeypatch.setattr("django_socket_status.admin.overview.shared_histories", fail)
+    text = text_of(superuser)
+    assert "Open connections 1" in text
+    assert "7 days The status cannot be read now." in text
+    assert superuser.get(PARTS[1]).status_code == 503
+
+
 def test_counts_are_shown_without_what_is_not_kept(superuser, deployment, monkeypatch):
     def fail(*args: object) -> None:
         raise NotKeptError("this backend keeps no history")

@@ -70,6 +70,9 @@ def wait_for(fact: Callable[[], bool], seconds: float = 60.0) -> None:
 class Site:
     """A site of two uvicorn workers, that can be killed and started again."""
 
+    application = "tests.browser.site.asgi:application"
+    workers = 2
+
     def __init__(self, directory: Path, **environment: str) -> None:
         self.port = free_port()
         self.origin = f"http://127.0.0.1:{self.port}"
@@ -81,16 +84,20 @@ class Site:
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
-        subprocess.run(
-            [sys.executable, "-c", PREPARE], env=self.environment, cwd=ROOT, check=True
-        )
+        if not (directory / "db.sqlite3").exists():
+            self.run(PREPARE)
+
+    def run(self, script: str) -> None:
+        """Run a script under the settings of the site."""
+        command = [sys.executable, "-c", script]
+        subprocess.run(command, env=self.environment, cwd=ROOT, check=True)
 
     def start(self) -> None:
         self.process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "uvicorn", "--workers", "2"),
+                *(sys.executable, "-m", "uvicorn", "--workers", str(self.workers)),
                 *("--port", str(self.port), "--log-level", "error"),
-                "tests.browser.site.asgi:application",
+                self.application,
             ],
             env=self.environment,
             cwd=ROOT,
@@ -126,9 +133,22 @@ class Site:
         return answer.get("total_sockets", -1)
 
 
+class StatesSite(Site):
+    """A site of one process, which brings about a state when it is asked for it."""
+
+    application = "tests.browser.states.asgi:application"
+    workers = 1
+
+    def __init__(self, directory: Path, **environment: str) -> None:
+        names = {"DJANGO_SETTINGS_MODULE": "tests.browser.states.settings"}
+        super().__init__(directory, **{**names, **environment})
+
+
 @contextlib.contextmanager
-def serving(directory: Path, **environment: str) -> Iterator[Site]:
-    site = Site(directory, **environment)
+def serving(
+    directory: Path, kind: type[Site] = Site, **environment: str
+) -> Iterator[Site]:
+    site = kind(directory, **environment)
     site.start()
     try:
         yield site
@@ -175,17 +195,30 @@ class Visit:
     def says(self, text: str, index: int = 0) -> None:
         wait_for(lambda: self.badge(index).strip() == text)
 
-    def violations(self) -> list[str]:
-        """Return what axe finds wrong with the page; its policy must not forbid axe."""
+    def violations(self, *rules: str, within: str = ":root") -> list[str]:
+        """Return what axe finds wrong with the page, by some rules or by all."""
         axe = files("axe_playwright_python").joinpath("axe.min.js")
-        self.page.evaluate(axe.read_text())
-        found = self.page.evaluate("axe.run()")
-        return [violation["id"] for violation in found["violations"]]
+        if not self.page.evaluate("'axe' in globalThis"):
+            self.page.evaluate(axe.read_text())
+        how = {"resultTypes": ["violations"], **({"runOnly": rules} if rules else {})}
+        found = self.page.evaluate("(its) => axe.run(...its)", [within, how])
+        return [
+            f"{violation['id']}: {node['html'][:200]}"
+            for violation in found["violations"]
+            for node in violation["nodes"]
+        ]
 
     def connection(self) -> str:
         return self.page.evaluate(
             "globalThis[Symbol.for('django-socket-status/v1')]?.getSnapshot().connection"
         )
+
+
+@pytest.fixture(scope="module")
+def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A site that brings every state of the admin page about."""
+    with serving(tmp_path_factory.mktemp("states"), StatesSite) as site:
+        yield site
 
 
 @pytest.fixture

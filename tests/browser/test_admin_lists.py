@@ -155,6 +155,11 @@ class ManySockets:
     async def _connect(self, url: str, **options: Any) -> Any:
         return await connect(url, **options)
 
+    def open_and_close(self) -> None:
+        """Open another one, and close it at once."""
+        socket = self._open()
+        self._run(socket.close())
+
     def close_oldest(self) -> None:
         self._run(self._sockets.pop(0).close())
 
@@ -180,29 +185,3 @@ def ids(page) -> list[str]:
     return page.get_by_role("link", name="Details of connection").evaluate_all(
         "(links) => links.map((it) => it.href)"
     )
-
-
-@pytest.mark.parametrize(
-    ("width", "height", "scheme"), [(1400, 900, "light"), (390, 844, "dark")]
-)
-def test_pages_fit_and_have_no_axe_violation(see, site, width, height, scheme):
-    with opened(site, f"/ws/any/{'x' * 200}/"):
-        seen = see(
-            "open/",
-            viewport={"width": width, "height": height},
-            color_scheme=scheme,
-            # axe is run by the test, which the policy forbids.
-            bypass_csp=True,
-        )
-        seen.page.get_by_text("Filters and columns").click()
-        verify(seen, width)
-        seen.page.get_by_role("link", name="Details of connection").click()
-        expect(seen.page.locator(".ss-facts")).to_have_count(2)
-        verify(seen, width)
-    seen.page.goto(f"{site.origin}{LISTS}closed/?older=soon")
-    verify(seen, width)
-
-
-def verify(seen, width: int) -> None:
-    assert seen.page.evaluate("document.documentElement.scrollWidth") <= width
-    assert seen.violations() == []

@@ -32,7 +32,6 @@ COVERED_BY: dict[str, str] = {
     "admin.page": "admin/test_overview.py",
     "admin.parameters": "admin/test_filters.py",
     "admin.plots.events": "admin/test_overview.py",
-    "admin.routes": "admin/test_model_admin.py",
     "asgi": "tracking/test_connection.py",
     "backends": "backends/test_get_backend.py",
     "backends.base": "backends/test_memory.py",

@@ -14,6 +14,7 @@ from django_socket_status.admin.figures.facts import Facts
 from django_socket_status.admin.figures.words import ABNORMAL, cause_text
 from django_socket_status.admin.page import Page
 from django_socket_status.conf import get_settings
+from django_socket_status.limits import bounded_text
 from django_socket_status.status.answers import WorkerRecord
 from django_socket_status.wording import number_text
 
@@ -21,6 +22,8 @@ __all__ = ["Item", "attention_to"]
 
 #: From how many events on a share says something, and which share is unusual.
 ENOUGH, UNUSUAL = 20, 0.25
+#: The longest name in DNS (RFC 1035, section 2.3.4).
+MAX_HOST = 255
 #: How many times the median of a minute a storm opens.
 STORM = 5
 
@@ -98,8 +101,11 @@ def _busy(worker: str, function: str | None) -> str:
 
 
 def name_of(worker: WorkerRecord) -> str:
-    """Return the name of a worker for people: its host and process id."""
-    return f"{worker.host}:{worker.pid}"
+    """Return the name of a worker for people: its host and process id.
+
+    A sentence cannot isolate it, so it holds nothing that changes a direction.
+    """
+    return f"{bounded_text(worker.host, MAX_HOST)}:{worker.pid}"
 
 
 def _storm(page: Page, facts: Facts) -> Iterator[Item]:

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_socket_status.admin.filters import LABEL_PREFIX
 from django_socket_status.status.list_types import STATES, State
@@ -53,8 +54,8 @@ COLUMNS: Mapping[str, Column] = {
         Column("close_code", _("Code"), CLOSED, is_number=True),
         Column("close_reason", _("Reason"), CLOSED),
         Column("duration_seconds", _("Lasted"), CLOSED, is_number=True),
-        Column("closed_at", _("Closed"), CLOSED),
-        Column("rejected_at", _("Rejected"), ("rejected",)),
+        Column("closed_at", pgettext_lazy("time", "Closed"), CLOSED),
+        Column("rejected_at", pgettext_lazy("time", "Rejected"), ("rejected",)),
         Column("connected_at", _("Connected at"), OPEN_CLOSED),
         Column("worker_id", _("Worker")),
         Column("host", _("Host")),

@@ -9,6 +9,9 @@ ROOT_URLCONF = "tests.browser.site.urls"
 ASGI_APPLICATION = "tests.browser.site.asgi.application"
 TEMPLATES[0]["DIRS"].insert(0, BASE_DIR.parent / "tests/browser/site/templates")
 
+# To sign in takes half a second of computing with the others.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
 POLICY = {
     "default-src": ["'none'"],
     "style-src": ["'self'"],

@@ -243,7 +243,9 @@ class Bar {
     if (this.isSignedOut) return "signedOut";
     if (this.regions.every((it) => it.isFinal)) return "final";
     if (this.isPaused) return "paused";
-    return this.failing.size ? "lost" : "live";
+    if (this.failing.size) return "lost";
+    // The server answers, with values that it read before its backend failed.
+    return document.querySelector("[data-ss-old]") ? "old" : "live";
   }
 
   /** Change the text of the live region only when the state changed. */
