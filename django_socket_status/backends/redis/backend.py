@@ -160,7 +160,7 @@ class RedisBackend(BaseBackend):
         15 buckets of each type.
         """
         found = self._detailed()
-        if found.lost or not self._reader.is_complete(found.workers):
+        if found.lost or not self._reader.losses.is_complete(found.workers):
             return {}
         search = Search(
             ConnectionQuery(), self._client.pipeline, self._keys, needs_ages=True
