@@ -30,14 +30,9 @@ from django_socket_status.records import OpenedConnection, Report
 
 __all__ = ["Ledger", "Sections", "kept_ms"]
 
-#: How many leases the keys of a worker outlive its last report. So a worker that was
-#: frozen, or all workers if Redis was frozen, can continue without a full report.
-KEEP_LEASES = 6
-
-#: How many milliseconds they outlive its lease at least. So another worker can list its
-#: connections as lost: it looks for them with each sample of the history, and the first
-#: sample may be missing.
-KEEP_MS = 25_000
+#: How many leases the keys of a worker outlive its last report, so that a frozen one can
+#: continue; and its lease in milliseconds at least: a sample lists what it held as lost.
+KEEP_LEASES, KEEP_MS = 6, 25_000
 
 #: The longest table of types and endpoints before a worker sends a full report with
 #: only those in use. If more than half of these are in use, the limit is twice their
@@ -294,7 +289,7 @@ class Ledger:
 
 
 def kept_ms(lease_ms: int) -> int:
-    """Return for how long the keys of a worker outlive its last report."""
+    """Return for how long a worker's keys outlive its last report."""
     return max(KEEP_LEASES * lease_ms, lease_ms + KEEP_MS)
 
 
