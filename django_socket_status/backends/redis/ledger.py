@@ -30,8 +30,8 @@ from django_socket_status.records import OpenedConnection, Report
 
 __all__ = ["Ledger", "Sections", "kept_ms"]
 
-#: How many leases the keys of a worker outlive its last report, so that a frozen one can
-#: continue; and its lease in milliseconds at least: a sample lists what it held as lost.
+#: How many leases a worker's keys outlive its last report, so that a frozen one can
+#: continue; and by how many milliseconds its lease, for samples to find what it held.
 KEEP_LEASES, KEEP_MS = 6, 25_000
 
 #: The longest table of types and endpoints before a worker sends a full report with
