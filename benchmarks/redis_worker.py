@@ -22,7 +22,7 @@ from benchmarks.redis_server import (
 from benchmarks.results import Goal, Row
 from benchmarks.synthetic import SyntheticWorker
 from django_socket_status.backends.redis import RedisBackend
-from django_socket_status.backends.redis.ledger import KEEP_LEASES
+from django_socket_status.backends.redis.ledger import kept_ms
 from django_socket_status.testing import isolated_socket_status
 
 __all__ = ["run"]
@@ -135,7 +135,7 @@ def _leave(way: Way, size: int, lease: float) -> tuple[float, float, float]:
 
 
 def _nobody(server: RedisServer, size: int, lease: float) -> float:
-    return time.time() + KEEP_LEASES * lease
+    return time.time() + kept_ms(round(lease * 1000)) / 1000
 
 
 def _only_worker(server: RedisServer, size: int, lease: float) -> float:
@@ -149,7 +149,7 @@ def _only_worker(server: RedisServer, size: int, lease: float) -> float:
         backend.report(worker.beat())
         time.sleep(lease / 5)
     backend.close()
-    return time.time() + KEEP_LEASES * lease + lease / 2
+    return time.time() + kept_ms(round(lease * 1000)) / 1000 + lease / 2
 
 
 def _worker_among_others(server: RedisServer, size: int, lease: float) -> float:
@@ -174,6 +174,6 @@ def _keys(server: RedisServer, size: int, lease: float) -> float:
         pipeline = server.admin.pipeline(transaction=False)
         for number in range(start, min(start + BATCH, size)):
             pipeline.hset(f"connection:{number}", mapping={"type": "call", "user": 1})
-            pipeline.pexpire(f"connection:{number}", round(KEEP_LEASES * lease * 1000))
+            pipeline.pexpire(f"connection:{number}", kept_ms(round(lease * 1000)))
         pipeline.execute()
-    return time.time() + KEEP_LEASES * lease + lease
+    return time.time() + kept_ms(round(lease * 1000)) / 1000 + lease

@@ -7,10 +7,18 @@ from typing import Literal, get_args
 __all__ = ["CAUSES", "Cause", "EndedBy"]
 
 #: What ended a connection: the client, a close message of the application, a ``send``
-#: that raised, the application, which returned, raised or was cancelled, a command, or
-#: the drain of the worker.
+#: that raised, the application, which returned, raised or was cancelled, a command, the
+#: drain of the worker, or the end of the user's session that ``CLOSE_ON`` noticed.
 EndedBy = Literal[
-    "client", "server", "send", "return", "error", "cancel", "command", "drain"
+    "client",
+    "server",
+    "send",
+    "return",
+    "error",
+    "cancel",
+    "command",
+    "drain",
+    "sign_out",
 ]
 
 #: Why a connection ended. ``docs/reference/endings.md`` says what each one means, and

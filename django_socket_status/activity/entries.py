@@ -13,9 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django_socket_status.activity.as_json import as_json
+from django_socket_status.activity.stored import Entries
 from django_socket_status.records import OpenedConnection
 
 __all__ = [
+    "LEFT_OUT",
     "ClosedConnection",
     "EndedConnection",
     "RejectedConnection",
@@ -141,3 +143,7 @@ def _text(
 ) -> str:
     body = {"worker": worker_id, "release": release, **more, "entries": entries}
     return json.dumps(body, separators=(",", ":"))
+
+
+#: Says that connections ended that are not listed; in either list.
+LEFT_OUT = Entries(closed_text("", "", ()), 0, left_out=1)

@@ -8,6 +8,7 @@ next sample is one text, since another worker may take that.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -27,12 +28,15 @@ from django_socket_status.activity.totals import Totals
 from django_socket_status.exceptions import BackendError
 from django_socket_status.validation import valid_count, valid_seconds
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "last_event"]
 
 #: The releases that are remembered, so that each is one event.
 MAX_RELEASES = 50
 #: One more than these connections closed by an operator in one sample are an event.
 MANY_DISCONNECTED = 10
+
+#: The number of the last event in a carry, which has no other number of that name.
+_EVENT = re.compile(r'"event":([0-9]{1,15})[,}]')
 
 
 class Recorder:
@@ -50,13 +54,16 @@ class Recorder:
     def add(self, sample: Sample) -> list[Bucket]:
         """Return the buckets that the sample changes, one in each ring.
 
-        None if the clock went back behind a bucket: that sample is missing.
+        None if its ten seconds have a sample, or later ones: the clock went back. What
+        happened is in the next sample then.
         """
         state = self._state
-        if state["buckets"] and sample.at < self._begin_of_newest():
+        number, last = int(sample.at // RECENT.seconds), state["sample"]
+        if number <= last:
             return []
+        state["sample"] = number
         flows, total = self._flows(sample)
-        changed = [self._recent(sample, total)]
+        changed = [_recent(sample, total, number, 1 if last < 0 else number - last)]
         for ring in RINGS.values():
             number = int(sample.at // ring.seconds)
             bucket = state["buckets"].get(ring.name)
@@ -108,12 +115,6 @@ class Recorder:
         """Return what the next sampler needs, as text."""
         return json.dumps(self._state, separators=(",", ":"))
 
-    def _begin_of_newest(self) -> float:
-        """Return when the newest of the buckets begins that are being filled."""
-        buckets = self._state["buckets"]
-        begins = (it["number"] * RINGS[name].seconds for name, it in buckets.items())
-        return float(max(begins))
-
     def _flows(self, sample: Sample) -> tuple[dict[str, Flow], Flow]:
         """Return what happened since the last sample, by type and in all."""
         since = sample.totals.copy()
@@ -130,18 +131,26 @@ class Recorder:
         )
         return flows, total
 
-    def _recent(self, sample: Sample, flow: Flow) -> Bucket:
-        body = {
-            "open": None if sample.stale else sum(sample.open.values()),
-            "users": None if sample.stale else sample.users,
-            "workers": sample.workers,
-            "opened": flow.opened,
-            "closed": flow.closed,
-            "rejected": flow.rejected,
-        }
-        number = int(sample.at // RECENT.seconds)
-        text = json.dumps(body, separators=(",", ":"))
-        return Bucket(RECENT.name, number, text, RECENT.length)
+
+def _recent(sample: Sample, flow: Flow, number: int, buckets: int) -> Bucket:
+    """Return the bucket of a sample, whose flow is that of so many buckets."""
+    body = {
+        "open": None if sample.stale else sum(sample.open.values()),
+        "users": None if sample.stale else sample.users,
+        "workers": sample.workers,
+        "opened": flow.opened,
+        "closed": flow.closed,
+        "rejected": flow.rejected,
+        "seconds": buckets * RECENT.seconds,
+    }
+    text = json.dumps(body, separators=(",", ":"))
+    return Bucket(RECENT.name, number, text, RECENT.length)
+
+
+def last_event(carry: str) -> int:
+    """Return the number of the last event that was noted; 0 if none is known of."""
+    found = _EVENT.search(carry)
+    return 0 if found is None else int(found[1])
 
 
 def _by_type(totals: Totals) -> Iterator[tuple[str, Flow]]:
@@ -164,6 +173,8 @@ def _state_of(carry: str) -> dict[str, Any]:
         "epoch": None,
         "totals": "",
         "buckets": {},
+        #: Its ten seconds, counted from the epoch.
+        "sample": -1,
         "event": 0,
         "outage": 0.0,
         "releases": [],
@@ -187,6 +198,8 @@ def _verify(state: Mapping[str, Any]) -> None:
     """Raise an exception if a state has not the shape that is needed."""
     valid_seconds(state["outage"])
     valid_count(state["event"])
+    if state["sample"] != -1:
+        valid_count(state["sample"])
     Totals.from_text(state["totals"])
     if not isinstance(state["releases"], list):
         raise TypeError

@@ -18,7 +18,7 @@ __all__ = [
     "EndedLimit",
     "count_kept",
     "ended_limit",
-    "next_sample",
+    "is_sample_due",
 ]
 
 #: For how long a store remembers that it folded a count: 24 hours.
@@ -36,22 +36,21 @@ CLOSED_BYTES, REJECTED_BYTES = 8 * 2**20, 2**20
 IDLE_SECONDS = 8 * 86_400.0
 
 
-def next_sample(sampled_at: float | None, now: float) -> float | None:
-    """Return when a sample was due that a worker can take now, ``None`` if none is.
+def is_sample_due(sampled_at: float | None, now: float, wall_now: float) -> bool:
+    """Return whether a bucket of ten seconds of the history has no sample yet.
 
-    A worker takes it with a report after that. Samples are counted from when they were
-    due, or each of them would be later than the one before, and buckets stay empty.
+    The buckets are those of wall time, so that each has one sample, if workers report
+    often enough. When the last sample was is measured by a clock that nobody sets.
 
     Args:
-        sampled_at: When the last sample was due; ``None`` before the first one.
+        sampled_at: When a worker was told last to sample; ``None`` if none was.
         now: By the same clock. One that went back makes a sample due.
+        wall_now: Seconds since the epoch.
     """
     if sampled_at is None or now < sampled_at:
-        return now
-    waited = now - sampled_at
-    if waited < SAMPLE_SECONDS:
-        return None
-    return now if waited >= 2 * SAMPLE_SECONDS else sampled_at + SAMPLE_SECONDS
+        return True
+    # The clocks are not read at the same time, and their seconds differ a little.
+    return now - sampled_at > wall_now % SAMPLE_SECONDS + 0.001
 
 
 class EndedLimit(NamedTuple):

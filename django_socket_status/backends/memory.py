@@ -49,7 +49,7 @@ class MemoryBackend(BaseBackend):
     """Keep reports in this process.
 
     Args:
-        clock: Seconds that never go back; for tests.
+        clock: Seconds that never go back; for tests, also the time of day.
     """
 
     coverage: Coverage = "process"  # type: ignore[misc]

@@ -6,7 +6,6 @@ Nothing here has a lock: :class:`~.memory.MemoryBackend` calls it with its own.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from django_socket_status.activity.limits import (
@@ -17,7 +16,7 @@ from django_socket_status.activity.limits import (
     MAX_COMMANDS,
     count_kept,
     ended_limit,
-    next_sample,
+    is_sample_due,
 )
 from django_socket_status.activity.stored import (
     Activity,
@@ -32,6 +31,7 @@ from django_socket_status.activity.stored import (
     StoredCount,
     StoredTotals,
 )
+from django_socket_status.concurrency.clock import monotonic, wall_clock
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import OpenedConnection, Report
 
@@ -54,11 +54,13 @@ class MemoryActivity:
     """Keeps activity in this process.
 
     Args:
-        clock: Seconds that never go back.
+        clock: Seconds that never go back. If it is one of a test, it is also the time
+            of day.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
+        self._wall_clock = wall_clock if clock is monotonic else clock
         self._written_at = clock()
         self._sampled_at: float | None = None
         self._last_command = 0
@@ -124,14 +126,13 @@ class MemoryActivity:
         # A full report that comes late must not take counters back.
         if known is None or known[0] < sequence:
             self._counts[key] = sequence, totals.text
-            self._epoch = time.time() if self._epoch is None else self._epoch
+            self._epoch = self._wall_clock() if self._epoch is None else self._epoch
         return ReportAnswer(is_taken=True)
 
     def _is_sample_due(self, now: float) -> bool:
-        due_at = next_sample(self._sampled_at, now)
-        if due_at is None:
+        if not is_sample_due(self._sampled_at, now, self._wall_clock()):
             return False
-        self._sampled_at = due_at
+        self._sampled_at = now
         return True
 
     # Totals.
@@ -145,7 +146,9 @@ class MemoryActivity:
             StoredCount(*key, *known, is_live=key[0] in live)
             for key, known in self._counts.items()
         ]
-        return StoredTotals(self._epoch, self._base, counts, time.time(), self._carry)
+        return StoredTotals(
+            self._epoch, self._base, counts, self._wall_clock(), self._carry
+        )
 
     def fold(
         self, counts: Sequence[StoredCount], base_before: str, base_after: str
@@ -251,7 +254,7 @@ class MemoryActivity:
             if not expired:
                 raise BackendError(f"{MAX_COMMANDS} commands have not expired yet.")
             self._commands.remove(expired[0])
-        wall = time.time()
+        wall = self._wall_clock()
         self._last_command = max(self._last_command + 1, int(wall * 1000))
         command = command._replace(number=self._last_command)
         results: dict[str, str] = {}

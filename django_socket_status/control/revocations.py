@@ -148,7 +148,7 @@ class Revocations:
         for connection in connections:
             known = intake.departures.get(connection)
             if known is None or known.has_failed:
-                departure = Departure(connection, CLOSE_CODE, reason)
+                departure = Departure(connection, CLOSE_CODE, reason, "sign_out")
                 intake.departures[connection] = departure
                 departures.append(departure)
         if departures:

@@ -39,6 +39,7 @@ _CAUSES: Mapping[EndedBy, Cause] = {
     "cancel": "cancelled",
     "command": "disconnected",
     "drain": "drained",
+    "sign_out": "signed_out",
 }
 
 #: What a server that stops does to connections, besides closing them with 1012.

@@ -29,7 +29,7 @@ class Departure:
         by: EndedBy = "command",
     ) -> None:
         self.connection = connection
-        #: What ends the connection: a disconnect or a drain.
+        #: What ends the connection: a disconnect, a drain or a sign-out.
         self.by: EndedBy = by
         self.code = code
         self.message: Message = {

@@ -78,7 +78,8 @@ class Sampler:
         recorder = Recorder(stored.carry)
         self._note_events(recorder, stored.now, lost)
         buckets = recorder.add(_sample(snapshot, stored))
-        if self._clock() - began > SAMPLE_SECONDS / 2:
+        left = SAMPLE_SECONDS - stored.now % SAMPLE_SECONDS
+        if self._clock() - began > min(left, SAMPLE_SECONDS / 2):
             # This process was stopped meanwhile. Another one has taken the next sample,
             # and what is in this one would be counted twice.
             return

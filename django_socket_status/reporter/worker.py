@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import functools
 import os
 import secrets
 import socket
@@ -12,7 +11,7 @@ import sys
 from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.records import Worker
 
-__all__ = ["SERVERS", "code_age_seconds", "server_name", "this_worker"]
+__all__ = ["SERVERS", "code_age_seconds", "has_identity", "server_name", "this_worker"]
 
 #: When this process, or its parent before a fork, loaded the code.
 _LOADED_AT = monotonic()
@@ -22,13 +21,27 @@ _LOADED_AT = monotonic()
 SERVERS = ("granian", "gunicorn", "hypercorn", "uvicorn", "daphne")
 
 
-@functools.lru_cache(maxsize=1)
+#: Holds the identity of this process once one is made.
+_made: dict[str, Worker] = {}
+
+
 def this_worker() -> Worker:
     """Return the identity of this process, the same at each call.
 
     The id has 64 random bits. A recycled pid, or a restarted container with the same
     host name, therefore never looks like the worker before it.
     """
+    # One step, so that threads which come first at the same time agree. A lock that
+    # another thread holds during a fork would stay held in the child.
+    return _made.get("") or _made.setdefault("", _new_worker())
+
+
+def has_identity() -> bool:
+    """Return whether :func:`this_worker` was called in this process."""
+    return bool(_made)
+
+
+def _new_worker() -> Worker:
     return Worker(
         worker_id=secrets.token_hex(8),
         host=socket.gethostname(),
@@ -45,7 +58,7 @@ def code_age_seconds() -> float:
 
 def forget_worker() -> None:
     """Make the next :func:`this_worker` return another identity, as after a fork."""
-    this_worker.cache_clear()
+    _made.clear()
 
 
 def server_name() -> str:

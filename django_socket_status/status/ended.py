@@ -84,7 +84,7 @@ class EndedPage(Sequence[R], Generic[R]):
     """How many matching connections come before this page."""
     is_sample: bool
     """Whether some are missing that the totals count: more ended than the list had room
-    for, or what a lost worker held was not known any more."""
+    for, what a lost worker held was not known any more, or the store lost the list."""
     complete: bool
     """False if an entry of the list could not be read."""
 

@@ -24,7 +24,8 @@ def forget_user(user: UserOrKey) -> int:
     backend keeps now. A connection of the user that is open, or that a worker has not
     reported as closed yet, is listed with the user when it is reported: within a
     heartbeat, or after an outage. So is one of a worker that was lost within the last
-    six leases. Disconnect the user first, and call this again later, for these.
+    six leases, or half a minute. Disconnect the user first, and call this again later,
+    for these.
 
     Returns:
         How many entries were changed; 0 if the backend keeps no such lists.

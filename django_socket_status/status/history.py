@@ -15,6 +15,7 @@ from django_socket_status.activity.buckets import (
     verify_bucket,
     verify_flow,
 )
+from django_socket_status.activity.history import last_event
 from django_socket_status.activity.limits import SAMPLE_SECONDS
 from django_socket_status.activity.stored import Bucket
 from django_socket_status.backends.base import BaseBackend
@@ -118,7 +119,10 @@ def _stored(backend: BaseBackend, span: Span, *, with_samples: bool) -> _Stored:
     wanted = {ring.name: first, EVENTS.name: since * 1000}
     if with_samples:
         wanted[RECENT.name] = int(since // RECENT.seconds)
-    return _Stored(span, _Found(backend.read_buckets(wanted)), first, now)
+    found = _Found(backend.read_buckets(wanted))
+    if stored is not None:
+        found.expect(EVENTS, last_event(stored.carry), since * 1000)
+    return _Stored(span, found, first, now)
 
 
 class _Stored:
@@ -156,6 +160,11 @@ class _Found:
     def __init__(self, buckets: Sequence[Bucket]) -> None:
         self._buckets = sorted(buckets, key=lambda it: it.number)
         self.is_whole = True
+
+    def expect(self, ring: Ring, number: int, since: int) -> None:
+        """Note that a bucket was written, and so is there unless its ring was lost."""
+        known = {it.number for it in self._buckets if it.ring == ring.name}
+        self.is_whole = self.is_whole and (number < since or number in known)
 
     def read(
         self, ring: Ring, record: Callable[[int, Any], Any]
@@ -239,6 +248,8 @@ def _sample(number: int, body: Any) -> HistorySample:
         opened=body["opened"],
         closed=body["closed"],
         rejected=body["rejected"],
+        # Older versions did not say.
+        seconds=valid_count(body.get("seconds", RECENT.seconds)),
     )
 
 

@@ -73,6 +73,9 @@ class HistorySample:
     """Connections that closed since the sample before, by cause."""
     rejected: int
     """Handshakes that were rejected since the sample before."""
+    seconds: int = 10
+    """How long ago the sample before was: 10, and more after missing samples. Then what
+    opened, closed or was rejected is that of all these seconds."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,7 @@ class History:
     events: Sequence[HistoryEvent]
     """What happened in the span."""
     complete: bool
-    """Whether all that is kept could be read."""
+    """Whether all that is kept could be read, and no event was lost."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields as JSON has them."""

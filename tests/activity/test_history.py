@@ -287,3 +287,43 @@ def test_carry_stays_small():
     for turn in range(200):
         deployment.samples(BEGIN + 10 * turn)
     assert len(deployment.carry) < 256 * 1024
+
+
+@pytest.mark.parametrize("at", [BEGIN + 12, BEGIN + 19.9, BEGIN + 9.9])
+def test_ten_seconds_that_have_a_sample_keep_it(deployment, at):
+    """The clock was set by a moment, or two workers took one."""
+    deployment.opens(1)
+    deployment.samples(BEGIN + 11)
+    before = json.dumps(deployment.rings)
+    deployment.opens(2)
+    deployment.samples(at)
+    assert json.dumps(deployment.rings) == before
+    deployment.samples(BEGIN + 20)
+    samples = deployment.rings["10s"]
+    assert [samples[int(BEGIN // 10) + it]["opened"] for it in (1, 2)] == [1, 2]
+    assert deployment.bucket("1h", BEGIN)["samples"] == 2
+
+
+def test_worker_goes_on_from_what_an_older_version_left(deployment):
+    deployment.opens(1)
+    deployment.samples(BEGIN)
+    left = json.loads(deployment.carry)
+    del left["sample"]
+    deployment.carry = json.dumps(left)
+    deployment.opens(2)
+    deployment.samples(BEGIN + 10)
+    assert deployment.bucket("1h", BEGIN)["total"]["opened"] == 3
+
+
+def test_sample_after_missing_ones_says_how_long_its_flow_took(deployment):
+    deployment.samples(BEGIN + 3)
+    deployment.opens(7)
+    deployment.samples(BEGIN + 41)
+    deployment.samples(BEGIN + 50)
+    samples = deployment.rings["10s"]
+    found = [samples[int(BEGIN // 10) + it] for it in (0, 4, 5)]
+    assert [(it["opened"], it["seconds"]) for it in found] == [
+        (0, 10),
+        (7, 40),
+        (0, 10),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -285,3 +286,20 @@ def test_ends_are_bounded(monkeypatch):
     order(*(SessionEnd(hashes=(str(it),), user_id="7") for it in range(25)))
     kept = reporter.sender.orders.revocations._kept
     assert list(kept) == [str(it) for it in range(15, 25)]
+
+
+async def test_cause_is_signed_out(caplog):
+    caplog.set_level(logging.INFO, "django_socket_status.sockets")
+    async with socket(KEY) as server:
+        order(signed_out(KEY))
+        await closed(server)
+        ends: list[tuple[str, str]] = []
+
+        def is_told() -> bool:
+            reporter.flush()
+            told = [it for it in caplog.records if hasattr(it, "cause")]
+            ends[:] = [(it.cause, it.ended_by) for it in told]
+            return bool(ends)
+
+        await until(is_told)
+    assert ends == [("signed_out", "sign_out")]

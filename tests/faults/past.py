@@ -150,7 +150,9 @@ def differences(done: Done, first: TotalsRecord) -> Iterator[str]:
     if others := closed.keys() - {"client_closed", "worker_lost"}:
         yield f"totals: closed by {sorted(others)}"
     yield from _of_list(done.closed if is_same else None)
-    if not SocketStatusService.get_history().complete:
+    history = SocketStatusService.get_history()
+    # After its events were lost, there are none, and it says so.
+    if not history.complete and history.events:
         yield "history: not complete"
 
 

@@ -27,9 +27,10 @@ from tests.previous.test_rollout import (
     OF_THE_OLD,
     Process,
     old_code,
+    unzip,
 )
 
-__all__ = ["old_code"]
+__all__ = ["old_code", "unzip"]
 
 pytestmark = pytest.mark.faults
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,12 @@ from tests.previous.test_rollout import (
     OF_THE_OLD,
     Process,
     store,
+    unzip,
     wait_until,
 )
 from tests.support.source import PACKAGE
 
-__all__ = ["store"]
+__all__ = ["store", "unzip"]
 
 pytestmark = pytest.mark.faults
 
@@ -31,10 +31,10 @@ pytestmark = pytest.mark.faults
 
 
 @pytest.fixture
-def both(store: dict[str, Any], tmp_path: Path) -> Iterator[tuple[Process, Process]]:
-    old_code = tmp_path / "before-drain"
-    with zipfile.ZipFile(WHEEL) as wheel:
-        wheel.extractall(old_code)
+def both(
+    store: dict[str, Any], unzip: Callable[[Path], Path]
+) -> Iterator[tuple[Process, Process]]:
+    old_code = unzip(WHEEL)
     with contextlib.ExitStack() as stack:
         old = Process(old_code, store)
         stack.callback(old.stop)

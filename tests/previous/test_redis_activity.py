@@ -24,14 +24,14 @@ from tests.previous.test_rollout import (
     Process,
     Start,
     new_code,
-    old,
     old_code,
     start,
+    unzip,
 )
 from tests.support.redis_fixtures import PATIENT_SECONDS
 from tests.support.redis_servers.server import RedisServer, wait_until
 
-__all__ = ["new_code", "old", "old_code", "start"]
+__all__ = ["new_code", "old_code", "start", "unzip"]
 
 pytestmark = [pytest.mark.faults, pytest.mark.redis]
 
@@ -56,6 +56,14 @@ def backend(redis_server: RedisServer) -> Iterator[RedisBackend]:
     backend = RedisBackend(url=redis_server.url, timeout_seconds=PATIENT_SECONDS)
     yield backend
     backend.close()
+
+
+@pytest.fixture
+def old(start: Start, old_code: Path) -> Process:
+    process = start(old_code)
+    # No lease of a test begins while it imports.
+    process.ask("where")
+    return process
 
 
 def report(
@@ -138,6 +146,7 @@ def test_new_after_old_after_new_goes_on_with_the_same_totals(
     assert backend.exchange(first.change(activity=activity)).is_taken
     # The release is taken back: its last worker is killed when only old ones are there.
     old = start(old_code)
+    old.ask("where")
     second = begin(backend, "second")
     old.open(OF_THE_OLD)
     wait_until(lambda: total(old) == len(OF_THE_OLD))

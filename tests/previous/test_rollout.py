@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -54,10 +55,13 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
         )
-        package = parent / PACKAGE.name / "__init__.py"
-        assert Path(self.ask("where")) == package, "it runs another version"
+        self._package = parent / PACKAGE.name / "__init__.py"
+        self._is_known = False
 
     def ask(self, name: str, *arguments: object) -> Any:
+        if not self._is_known:
+            self._is_known = True
+            assert Path(self.ask("where")) == self._package, "it runs another version"
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps([name, *arguments]) + "\n")
@@ -91,6 +95,7 @@ class Process:
         """End it as a server would: it says goodbye."""
         self._process.stdin.close()  # type: ignore[union-attr]
         self._process.wait(DEADLINE_SECONDS)
+        self.sockets = []
         self._process.stdout.close()  # type: ignore[union-attr]
 
 
@@ -140,13 +145,24 @@ def wait_until_right(*workers: Process) -> None:
         )
 
 
+@pytest.fixture(scope="session")
+def unzip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Path], Path]:
+    """Return what unzips a wheel, once: each process of a new place compiles it."""
+
+    @functools.cache
+    def unzip(wheel: Path) -> Path:
+        parent = tmp_path_factory.mktemp(wheel.parent.name)
+        with zipfile.ZipFile(wheel) as opened:
+            opened.extractall(parent)
+        return parent
+
+    return unzip
+
+
 @pytest.fixture(params=WHEELS)
-def old_code(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """Unzip a wheel; return the directory that holds the package."""
-    parent = tmp_path / request.param
-    with zipfile.ZipFile(WHEELS[request.param]) as wheel:
-        wheel.extractall(parent)
-    return parent
+def old_code(request: pytest.FixtureRequest, unzip: Callable[[Path], Path]) -> Path:
+    """Return the directory that holds the package of a wheel."""
+    return unzip(WHEELS[request.param])
 
 
 @pytest.fixture
@@ -183,23 +199,17 @@ def start(store: dict[str, Any]) -> Iterator[Start]:
         yield start
 
 
-@pytest.fixture
-def old(start: Start, old_code: Path) -> Process:
-    return start(old_code)
-
-
-@pytest.fixture
-def new(start: Start, new_code: Path) -> Process:
-    return start(new_code)
-
-
 def test_there_is_a_wheel_of_each_earlier_version() -> None:
     readme = (HERE / "README.md").read_text(encoding="utf-8")
     assert WHEELS
     assert not [name for name in WHEELS if f"| `{name}` |" not in readme]
 
 
-def test_old_and_new_workers_read_each_other(old: Process, new: Process) -> None:
+def test_rollout_that_is_taken_back_and_tried_again(
+    start: Start, old_code: Path, new_code: Path
+) -> None:
+    # All are started at once: most of the time, they import.
+    old, new, old_again, newest = map(start, [old_code, new_code] * 2)
     old.open(OF_THE_OLD)
     new.open(OF_THE_NEW)
     wait_until_right(old, new)
@@ -208,33 +218,18 @@ def test_old_and_new_workers_read_each_other(old: Process, new: Process) -> None
     old.close_last()
     new.close_last()
     wait_until_right(old, new)
-    assert old.warnings() == new.warnings() == []
-
-
-@pytest.mark.parametrize("killed_first", ["old", "new"])
-def test_killed_worker_takes_its_sockets_with_it(
-    old: Process, new: Process, start: Start, new_code: Path, killed_first: str
-) -> None:
-    old.open(OF_THE_OLD)
-    new.open(OF_THE_NEW)
-    wait_until_right(old, new)
-    killed, left = (old, new) if killed_first == "old" else (new, old)
-    killed.kill()
-    wait_until_right(left)
-    # The rollout goes on: the next worker is of the new version.
-    newest = start(new_code)
-    newest.open(OF_THE_NEW)
-    wait_until_right(left, newest)
-    assert left.warnings() == newest.warnings() == []
-
-
-def test_rollout_ends_without_a_trace_of_the_old_workers(
-    old: Process, new: Process
-) -> None:
-    old.open(OF_THE_OLD)
-    new.open(OF_THE_NEW)
-    wait_until_right(old, new)
-    old.stop()
-    old.sockets = []
+    assert old.warnings() == []
+    # Each version removes a dead worker of the other one.
+    old.kill()
     wait_until_right(new)
+    old_again.open(OF_THE_OLD)
+    wait_until_right(new, old_again)
     assert new.warnings() == []
+    new.kill()
+    wait_until_right(old_again)
+    newest.open(OF_THE_NEW)
+    wait_until_right(old_again, newest)
+    assert old_again.warnings() == []
+    old_again.stop()
+    wait_until_right(newest)
+    assert newest.warnings() == []

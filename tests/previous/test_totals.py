@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,12 @@ from tests.previous.test_rollout import (
     new_code,
     start,
     store,
+    unzip,
     wait_until,
     wait_until_right,
 )
 
-__all__ = ["new_code", "start", "store"]
+__all__ = ["new_code", "start", "store", "unzip"]
 
 pytestmark = pytest.mark.faults
 
@@ -37,11 +37,8 @@ LAST = "before-activity"
 
 
 @pytest.fixture
-def old_code(tmp_path: Path) -> Path:
-    """Unzip a wheel; return the directory that holds the package."""
-    with zipfile.ZipFile(WHEELS[LAST]) as wheel:
-        wheel.extractall(tmp_path / LAST)
-    return tmp_path / LAST
+def old_code(unzip: Callable[[Path], Path]) -> Path:
+    return unzip(WHEELS[LAST])
 
 
 def numbers(facts: Any, *names: str) -> Iterator[tuple[tuple[str, ...], float]]:

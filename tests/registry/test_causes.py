@@ -97,6 +97,10 @@ RULES: dict[str, list[Cause]] = {
         cause("drain", {**CLOSE, "code": 1012}),
         cause("drain", {**CLOSE, "code": 4012}, stopping=True),
     ],
+    "`ended_by` is `sign_out`": [
+        cause("sign_out", {**CLOSE, "code": 4401}),
+        cause("sign_out", {**CLOSE, "code": 4401}, stopping=True),
+    ],
 }
 
 

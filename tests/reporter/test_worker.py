@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
+import threading
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from django_socket_status.reporter.worker import forget_worker, this_worker
+
+pytestmark = pytest.mark.python
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +37,20 @@ def test_worker_that_begins_again_has_another_id():
     forget_worker()
     assert this_worker().worker_id != before
     assert len(before) == 16
+
+
+def test_threads_that_ask_first_at_the_same_time_are_one_worker(monkeypatch):
+    together = threading.Barrier(2, timeout=60)
+
+    def host() -> str:
+        together.wait()
+        return "host"
+
+    monkeypatch.setattr(socket, "gethostname", host)
+    with ThreadPoolExecutor(2) as threads:
+        found = [threads.submit(this_worker) for _ in range(2)]
+        one, other = (it.result(60) for it in found)
+    assert one is other
 
 
 @pytest.mark.parametrize(

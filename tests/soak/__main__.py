@@ -22,6 +22,13 @@ def parsed() -> argparse.Namespace:
     add("--seed", type=int, help="of everything that is left to chance")
     add("--backend", choices=["redis", "sqlite"], default="redis")
     add("--workers", type=int, default=4, help="uvicorn processes")
+    add(
+        "--previous",
+        type=int,
+        default=0,
+        help="how many of them are of a version before",
+    )
+    add("--kills", type=int, default=0, help="workers that are killed, at the least")
     add("--first-round", type=int, default=0, help="where to begin, to replay a round")
     add("--round-connections", type=int, default=1000, help="connects in each round")
     add("--round-faults", type=int, default=4, help="faults in each round")

@@ -19,6 +19,7 @@ from typing import Any
 
 from django.conf import settings
 
+import django_socket_status
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.services import SocketStatusService
 from tests.soak.diary import diary
@@ -107,7 +108,12 @@ def events() -> Any:
     return diary.told()
 
 
-ACTS = {it.__name__: it for it in (fork, copy_directory, close_files, events)}
+def where() -> str:
+    """Return the file of the package, which tells its version."""
+    return str(django_socket_status.__file__)
+
+
+ACTS = {it.__name__: it for it in (fork, copy_directory, close_files, events, where)}
 
 
 def with_acts(application: Any) -> Any:

@@ -32,6 +32,17 @@ async def worker_terminated(
         await worker.start()
 
 
+async def worker_loses_its_goodbye(
+    store: Store, workers: Sequence[Worker], rng: random.Random
+) -> None:
+    worker = rng.choice(workers)
+    async with worker.lock:
+        worker.site.process.terminate()
+        await asyncio.sleep(rng.uniform(0, 0.2))
+        worker.kill()
+        await worker.start()
+
+
 async def worker_frozen(
     store: Store, workers: Sequence[Worker], rng: random.Random
 ) -> None:
@@ -56,6 +67,7 @@ def act(name: str) -> Fault:
 WORKER_FAULTS: dict[str, Fault] = {
     "worker: SIGKILL, and another one": worker_killed,
     "worker: SIGTERM, and another one": worker_terminated,
+    "worker: SIGTERM, SIGKILL before its goodbye": worker_loses_its_goodbye,
     "worker: SIGSTOP, SIGCONT": worker_frozen,
     "worker: forks": act("fork"),
     "worker: a flood of handshakes to live push": flood,

@@ -50,9 +50,15 @@ def counters(totals: TotalsRecord) -> dict[str, int]:
 
 
 class Looks:
-    """Reads the totals again and again: no number may fall, unless they begin again."""
+    """Reads the totals again and again: no number may fall, unless they begin again.
 
-    def __init__(self) -> None:
+    Args:
+        left_out: Counters that may fall: a worker of an earlier version, which does not
+            know them, loses those of a dead worker.
+    """
+
+    def __init__(self, left_out: Collection[str] = ()) -> None:
+        self._left_out = left_out
         self._lock = threading.Lock()
         self._last: TotalsRecord | None = None
         self._flaws: list[str] = []
@@ -72,7 +78,7 @@ class Looks:
             if last is None or last.since != totals.since:
                 self._epochs += 1
             else:
-                self._flaws += fallen(last, totals)
+                self._flaws += fallen(last, totals, self._left_out)
             return totals
 
     @property
@@ -90,11 +96,13 @@ class Looks:
         return self._flaws[:MOST]
 
 
-def fallen(before: TotalsRecord, after: TotalsRecord) -> Iterator[str]:
+def fallen(
+    before: TotalsRecord, after: TotalsRecord, left_out: Collection[str] = ()
+) -> Iterator[str]:
     """Yield which numbers are smaller than before, with the same ``since``."""
     now = counters(after)
     for name, number in counters(before).items():
-        if now.get(name, 0) < number:
+        if now.get(name, 0) < number and name.split()[0] not in left_out:
             yield (
                 f"totals since {after.since}: {name} was {number}, "
                 f"and is {now.get(name, 0)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from django_socket_status.status.totals import TotalsRecord
 from tests.soak.faults import LOSSES, WORKER_FAULTS
@@ -23,10 +23,17 @@ class Past:
         ledger: What clients did.
         workers: Where.
         store: Where these report to.
+        left_out: Counters that may fall.
     """
 
-    def __init__(self, ledger: Ledger, workers: Sequence[Worker], store: Store) -> None:
-        self.looks = Looks()
+    def __init__(
+        self,
+        ledger: Ledger,
+        workers: Sequence[Worker],
+        store: Store,
+        left_out: Collection[str],
+    ) -> None:
+        self.looks = Looks(left_out)
         self._ledger = ledger
         self._workers = workers
         self._store = store

@@ -24,6 +24,9 @@ def _rows(result: Result) -> Iterator[tuple[str, object]]:
     yield "date", f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}"
     yield "versions", ", ".join(filter(None, [*_versions(), result.version]))
     yield "backend, seed, workers", f"{plan.backend}, {plan.seed}, {plan.workers}"
+    if plan.previous:
+        yield "workers of the version before", plan.previous
+    yield "workers that were killed or told to end", result.kills
     yield "seconds", f"{result.seconds:.0f}"
     yield "connects", f"{result.connects:,}"
     yield "disconnects", f"{result.disconnects:,}"
@@ -69,6 +72,7 @@ def _options(plan: Plan, result: Result) -> str:
     only = f" --only {shlex.quote(plan.only)}" if plan.only else ""
     return (
         f"--backend {plan.backend} --seed {plan.seed} --workers {plan.workers} "
+        f"--previous {plan.previous} "
         f"--first-round {number} --round-connections {plan.round_connections} "
         f"--round-faults {plan.round_faults} --patience {plan.patience:g}{only}"
     )

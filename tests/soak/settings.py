@@ -10,3 +10,4 @@ from tests.servers.project.settings import *  # noqa: F403
 limits.SAMPLE_SECONDS = 1.0
 
 ASGI_APPLICATION = "tests.soak.site.application"
+ROOT_URLCONF = "tests.soak.urls"

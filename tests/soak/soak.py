@@ -8,6 +8,7 @@ import dataclasses
 import random
 import re
 import time
+import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
@@ -25,11 +26,17 @@ from tests.soak.schedule import Planned, Round
 from tests.soak.stores import STORES, Store
 from tests.soak.truth import Truth, differences, pushed_otherwise
 from tests.soak.workers import Worker
+from tests.support.source import ROOT
 
 HEARTBEAT_SECONDS = 0.2
 LEASE_SECONDS = 1.0
 TIMES = {"HEARTBEAT_SECONDS": HEARTBEAT_SECONDS, "LEASE_SECONDS": LEASE_SECONDS}
 ACCESS = {"SUMMARY_ACCESS": "tests.soak.site.may_read"}
+
+#: The last version before this one, below tests/previous.
+PREVIOUS = "of-one-test/before-drain"
+#: What it does not count yet, and leaves out where it adds up what dead workers did.
+LATER_COUNTERS = ("durations_by_type", "report_failures")
 
 #: For each connect of a round. Most of them lead to one, or follow one.
 MOST_STEPS = 1000
@@ -53,6 +60,10 @@ class Plan:
     backend: str = "redis"
     connections: int = 100_000
     workers: int = 4
+    #: How many workers run the last version before this one: see tests/previous.
+    previous: int = 0
+    #: How many workers are killed or told to end at the least, however many connects.
+    kills: int = 0
     first_round: int = 0
     round_connections: int = 1000
     round_faults: int = 4
@@ -74,6 +85,8 @@ class Result:
     answers: Counter[str] = dataclasses.field(default_factory=Counter)
     connects: int = 0
     disconnects: int = 0
+    #: Workers that were killed or told to end; those of the end of the soak included.
+    kills: int = 0
     #: Seconds from each quiet point until the answer was right.
     settled: list[float] = dataclasses.field(default_factory=list)
     #: How often an answer was right, and then not.
@@ -123,7 +136,8 @@ class Soak:
         async with contextlib.AsyncExitStack() as stack:
             self._workers = await self._start_workers(stack, store)
             self._crowd = Crowd(self._workers)
-            self._past = Past(self._crowd.ledger, self._workers, store)
+            left_out = LATER_COUNTERS if self._plan.previous else ()
+            self._past = Past(self._crowd.ledger, self._workers, store, left_out)
             self._listeners = [Listener(worker) for worker in self._workers]
             for run in (self._observe, *(it.run for it in self._listeners)):
                 await stack.enter_async_context(during(run))
@@ -135,27 +149,36 @@ class Soak:
             self.result.looks, self.result.epochs = self._past.looks.counts
             self.result.connects = self._crowd.connects
             self.result.disconnects = self._crowd.disconnects
+            self.result.kills = self._kills
 
     async def _start_workers(
         self, stack: contextlib.AsyncExitStack, store: Store
     ) -> Sequence[Worker]:
+        code = previous_code(self._directory) if self._plan.previous else None
         workers = [
             Worker(
                 self._directory / f"worker-{number}",
                 {**store.settings(number), **TIMES, **ACCESS},
+                code if number < self._plan.previous else None,
             )
             for number in range(self._plan.workers)
         ]
-        for worker in workers:
+        for number, worker in enumerate(workers):
             await stack.enter_async_context(worker)
+            is_old = worker.act("where").startswith(str(self._directory))
+            assert is_old is (number < self._plan.previous)
         return workers
+
+    @property
+    def _kills(self) -> int:
+        return sum(len(it.killed | it.stopped) for it in self._workers)
 
     # While it goes wrong.
 
     async def _rounds(self) -> None:
         plan, number = self._plan, self._plan.first_round
         names = [name for name in names_of(self._store) if re.search(plan.only, name)]
-        while self._crowd.connects < plan.connections:
+        while self._crowd.connects < plan.connections or self._kills < plan.kills:
             self.result.round = Round.planned(
                 plan.seed,
                 number,
@@ -266,6 +289,14 @@ class Soak:
             f"{crowd.connects:7} connects, {len(crowd.visitors()):3} open, "
             f"right after {took:5.2f} s: {names}"
         )
+
+
+def previous_code(directory: Path) -> Path:
+    """Unzip the last version before this one; return what holds its package."""
+    (wheel,) = (ROOT / "tests/previous").glob(f"{PREVIOUS}/*.whl")
+    with zipfile.ZipFile(wheel) as opened:
+        opened.extractall(directory / "previous")
+    return directory / "previous"
 
 
 @contextlib.asynccontextmanager

@@ -16,10 +16,11 @@ from tests.soak.faults import FAULTS, names_of
 from tests.soak.file_faults import DISK_FULL
 from tests.soak.redis_damage import damaged
 from tests.soak.schedule import Round
+from tests.soak.soak import previous_code
 from tests.soak.stores import SqliteStore
 from tests.soak.truth import Truth, differences
 from tests.support.redis_servers.server import program
-from tests.support.source import ROOT
+from tests.support.source import PACKAGE, ROOT
 
 #: The machine may be busy with other tests, for longer than a test takes by itself.
 OPTIONS = (
@@ -55,6 +56,12 @@ def test_answers_from_redis_are_the_clients_own_truth_once_the_faults_are_over()
 @pytest.mark.server
 def test_answers_from_a_file_are_the_clients_own_truth_once_the_faults_are_over():
     assert "| differences | 0 |" in soak("--seed=3", "--backend=sqlite")
+
+
+def test_soak_has_the_version_before(tmp_path):
+    code = previous_code(tmp_path)
+    assert tmp_path in code.parents
+    assert (code / PACKAGE.name / "__init__.py").exists()
 
 
 def truth(*connections: tuple[str, str | None, int]) -> Truth:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import os
 import signal
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from typing import Any
 
 from tests.servers.servers import Site
 from tests.support.redis_servers.server import free_port
+from tests.support.source import ROOT
 
 READY_SECONDS = 60.0
 END_SECONDS = 20.0
@@ -33,9 +35,13 @@ class Worker:
     Args:
         directory: For what it writes.
         socket_status: Its ``SOCKET_STATUS``.
+        code: The directory with the package of an earlier version, if it runs that.
     """
 
-    def __init__(self, directory: Path, socket_status: dict[str, Any]) -> None:
+    def __init__(
+        self, directory: Path, socket_status: dict[str, Any], code: Path | None = None
+    ) -> None:
+        self._code = code
         self.port = free_port()
         self._directory = directory
         self._socket_status = socket_status
@@ -85,12 +91,19 @@ class Worker:
 
     async def start(self) -> None:
         """Start it, and return when it listens."""
+        environment = {"DJANGO_SETTINGS_MODULE": "tests.soak.settings"}
+        options = [f"--port={self.port}"]
+        if self._code is not None:
+            # Before the directory with the package of this version, and the tests.
+            environment["PYTHONPATH"] = f"{self._code}{os.pathsep}{ROOT}"
+            environment["PYTHONSAFEPATH"] = "1"
+            options.append(f"--app-dir={self._code}")
         self._site = Site(
-            (*SERVER, f"--port={self.port}", "tests.soak.site:application"),
+            (*SERVER, *options, "tests.soak.site:application"),
             self._directory,
             python=(),
             socket_status=self._socket_status,
-            environment={"DJANGO_SETTINGS_MODULE": "tests.soak.settings"},
+            environment=environment,
         )
         self._site.port = self.port
         await asyncio.wait_for(self._until_it_listens(), READY_SECONDS)

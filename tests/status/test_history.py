@@ -167,7 +167,7 @@ def test_fields_that_a_newer_version_has_added_are_ignored(now):
 def test_type_that_only_stale_samples_have_is_zero(now):
     begin = now // 60 * 60
     take(begin, call=1)
-    take(begin, stale=True, chat=1)
+    take(begin + 10, stale=True, chat=1)
     bucket = bucket_of(get_history("1h", type="chat"), begin)
     assert (bucket.samples, bucket.open_average, bucket.open_peak) == (1, 0, 0)
     assert bucket.opened == 1
@@ -212,3 +212,20 @@ def test_what_is_not_kept_is_no_empty_answer(settings, question):
     settings.SOCKET_STATUS = {"BACKEND": f"{__name__}.KeepsNothing"}
     with pytest.raises(NotKeptError, match="KeepsNothing"):
         question()
+
+
+@pytest.mark.parametrize("span", list(RINGS))
+def test_history_whose_events_were_lost_says_so(now, span):
+    assert get_history(span).complete
+    take(now, call=1)
+    assert [it.kind for it in get_history(span).events] == ["release"]
+    assert get_history(span).complete
+    get_backend()._activity._rings.pop("events")
+    assert not get_history(span).complete
+
+
+def test_old_events_are_not_missed(now):
+    take(now - 7200, event=1)
+    get_backend()._activity._rings.pop("events")
+    assert get_history("1h").complete
+    assert not get_history("6h").complete

@@ -5,8 +5,7 @@ from __future__ import annotations
 import collections
 import itertools
 import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -90,6 +89,10 @@ class Network:
         #: Who reports.
         self.worker: Simulated | None = None
 
+    def this_worker(self) -> Worker:
+        assert self.worker is not None
+        return self.worker.identity
+
     def exchange(self, backend: BaseBackend, report: Report) -> ReportAnswer:
         worker = self.worker
         assert worker is not None
@@ -122,15 +125,9 @@ class Deployment:
         self.least, self.most = Deeds(), Deeds()
         self._flush = flush
         self._numbers = itertools.count(1)
-        self._monkeypatch = monkeypatch
         monkeypatch.setattr(exchange, "exchange", self.network.exchange)
-
-    @contextmanager
-    def _as(self, worker: Simulated) -> Iterator[None]:
-        with self._monkeypatch.context() as patch:
-            for module in (sender, exchange, ended):
-                patch.setattr(module, "this_worker", lambda: worker.identity)
-            yield
+        for module in (sender, exchange, ended):
+            monkeypatch.setattr(module, "this_worker", self.network.this_worker)
 
     def start(self) -> Simulated:
         worker = Simulated(next(self._numbers), self.clock)
@@ -139,10 +136,9 @@ class Deployment:
 
     def report(self, worker: Simulated, loses: str | None = None) -> bool:
         self.network.loses, self.network.worker = loses, worker
-        with self._as(worker):
-            is_sent = worker.sender.flush(can_sample=True)
-            self.network.loses = None
-            worker.sender.sample()
+        is_sent = worker.sender.flush(can_sample=True)
+        self.network.loses = None
+        worker.sender.sample()
         return is_sent
 
     def kill(self, worker: Simulated) -> None:
@@ -154,9 +150,8 @@ class Deployment:
         self.workers.remove(worker)
         worker.deeds += Deeds(worker_stopped=len(worker.held))
         self.network.loses, self.network.worker = loses, worker
-        with self._as(worker):
-            worker.sender.ending.set()
-            worker.sender.say_goodbye(1.0)
+        worker.sender.ending.set()
+        worker.sender.say_goodbye(1.0)
         self.network.loses = None
         self.least += worker.answered - worker.before
         self.most += worker.deeds - worker.before
@@ -175,9 +170,10 @@ class Deployment:
 
     def settle(self) -> None:
         """Let every worker report, until all that are gone are in the base."""
-        heartbeat = get_settings().heartbeat_seconds + 0.1
-        for _ in range(int(4 * SAMPLE_SECONDS / heartbeat)):
-            self.clock.advance(heartbeat)
+        # As rarely as a worker may that is not to be taken for lost.
+        seconds = 0.8 * get_settings().lease_seconds
+        for _ in range(int(4 * SAMPLE_SECONDS / seconds)):
+            self.clock.advance(seconds)
             for worker in self.workers:
                 self.report(worker)
 

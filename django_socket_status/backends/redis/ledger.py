@@ -28,11 +28,11 @@ from django_socket_status.backends.redis.user_shards import (
 )
 from django_socket_status.records import OpenedConnection, Report
 
-__all__ = ["KEEP_LEASES", "Ledger", "Sections"]
+__all__ = ["Ledger", "Sections", "kept_ms"]
 
-#: How many leases the keys of a worker outlive its last report. So a worker that was
-#: frozen, or all workers if Redis was frozen, can continue without a full report.
-KEEP_LEASES = 6
+#: How many leases a worker's keys outlive its last report, so that a frozen one can
+#: continue; and by how many milliseconds its lease, for samples to find what it held.
+KEEP_LEASES, KEEP_MS = 6, 25_000
 
 #: The longest table of types and endpoints before a worker sends a full report with
 #: only those in use. If more than half of these are in use, the limit is twice their
@@ -286,6 +286,11 @@ class Ledger:
         if report.full or len(self.typed_endpoints) > known:
             yield "p"
             yield pack(list(self.typed_endpoints))
+
+
+def kept_ms(lease_ms: int) -> int:
+    """Return for how long a worker's keys outlive its last report."""
+    return max(KEEP_LEASES * lease_ms, lease_ms + KEEP_MS)
 
 
 def _share(count: int, share: float) -> int:

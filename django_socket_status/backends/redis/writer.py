@@ -17,7 +17,7 @@ from django_socket_status.backends.redis.activity.arguments import (
 from django_socket_status.backends.redis.buckets import Ages
 from django_socket_status.backends.redis.client import RedisClient
 from django_socket_status.backends.redis.keys import Keys
-from django_socket_status.backends.redis.ledger import KEEP_LEASES, Ledger
+from django_socket_status.backends.redis.ledger import Ledger, kept_ms
 from django_socket_status.backends.redis.losses.rules import (
     INDEX_MS,
     LAST_MS,
@@ -138,7 +138,7 @@ class Writer:
             full=int(report.full),
             generation=ledger.generation,
             lease=lease,
-            keep=lease * KEEP_LEASES,
+            keep=kept_ms(lease),
             index_keep=INDEX_MS,
             forget=lease * FORGET_LEASES,
             counts=pack_counts(report, detailed=self._details),
@@ -229,7 +229,7 @@ class Writer:
 
     def goodbye(self, worker_id: str) -> None:
         """Forget a worker, in one round trip."""
-        keep = round(get_settings().lease_seconds * 1000) * KEEP_LEASES
+        keep = kept_ms(round(get_settings().lease_seconds * 1000))
         self._client.run(
             GOODBYE,
             (self._keys.index, self._keys.report(worker_id), self._keys.until),

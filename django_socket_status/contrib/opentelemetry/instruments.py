@@ -15,7 +15,7 @@ from opentelemetry.metrics import (
 from django_socket_status import __version__
 from django_socket_status.contrib.outcomes import ABNORMAL, causes_of, results_of
 from django_socket_status.endpoints.loaded import get_endpoints
-from django_socket_status.reporter.worker import this_worker
+from django_socket_status.reporter.worker import has_identity, this_worker
 from django_socket_status.status.own import OwnNumbers, read_own
 
 __all__ = ["create"]
@@ -51,7 +51,7 @@ def _callback(values: Callable[[OwnNumbers], Values]) -> Callback:
 
     def observe(options: CallbackOptions) -> Iterator[Observation]:
         # The first report decides the identity: asking for it must not.
-        own = read_own() if this_worker.cache_info().currsize else None
+        own = read_own() if has_identity() else None
         if own is not None:
             instance = {"service.instance.id": this_worker().worker_id}
             for value, attributes in values(own):

@@ -20,11 +20,15 @@ from django_socket_status.testing import (
     FakeWorker,
     isolated_socket_status,
 )
-from django_socket_status.testing.contract.harness import in_fork
+from django_socket_status.testing.contract.exchanges import ExchangesContract
+from django_socket_status.testing.contract.harness import Harness, in_fork
+from django_socket_status.testing.contract.leases import LeasesContract
+from django_socket_status.testing.contract.lifecycle import LifecycleContract
+from django_socket_status.testing.contract.reports import ReportsContract
+from django_socket_status.testing.contract.searches import SearchesContract
 from tests.support.aging import AgingClock
 from tests.support.model import run_model
 from tests.support.redis_fixtures import PATIENT_SECONDS, new_prefix
-from tests.support.redis_servers.sentinel import SERVICE
 
 pytestmark = pytest.mark.redis
 
@@ -32,33 +36,35 @@ BACKEND = "django_socket_status.backends.redis.RedisBackend"
 PATIENT: dict[str, Any] = {"timeout_seconds": PATIENT_SECONDS}
 
 
-class OnAMovedClock(BackendContract):
+class OnAMovedClock(Harness):
     """A test moves the clock, and the keys expire by it."""
 
-    options: dict[str, Any]
-    aging: AgingClock
+    @pytest.fixture(autouse=True)
+    def server(self, shared_redis, redis_prefix):
+        self.options = {"url": shared_redis.url, "prefix": redis_prefix}
+        self.aging = AgingClock(shared_redis, redis_prefix)
 
     def make_backend(self, clock: Clock) -> RedisBackend:
         self.clock = self.aging
         return RedisBackend(**PATIENT, **self.options, clock=self.aging)
 
 
-class TestRedisBackend(OnAMovedClock):
-    @pytest.fixture(autouse=True)
-    def server(self, shared_redis, redis_prefix):
-        self.options = {"url": shared_redis.url, "prefix": redis_prefix}
-        self.aging = AgingClock(shared_redis, redis_prefix)
+class TestRedisBackend(OnAMovedClock, BackendContract):
+    pass
+
+
+def lets_time_pass(test: Any) -> bool:
+    names = inspect.unwrap(test).__code__.co_names
+    return not {"pass_time", "end_lease", "lose"}.isdisjoint(names)
 
 
 class TestOnTheServersClock(BackendContract):
-    """Over a Unix socket, and with real seconds."""
+    """Over a Unix socket, and with real seconds: only tests that let some pass."""
+
+    lease_seconds = 2.5
 
     @pytest.fixture(autouse=True)
-    def server(self, shared_redis, redis_prefix, request):
-        test = inspect.unwrap(request.function).__code__
-        waits = not {"pass_time", "end_lease", "lose"}.isdisjoint(test.co_names)
-        # Where no lease is to end, none may, however busy the machine.
-        self.lease_seconds = 2.5 if waits else 60.0
+    def server(self, shared_redis, redis_prefix):
         self.options = {"url": shared_redis.socket_url, "prefix": redis_prefix}
 
     def make_backend(self, clock: Clock) -> RedisBackend:
@@ -68,24 +74,9 @@ class TestOnTheServersClock(BackendContract):
         time.sleep(seconds)
 
 
-class TestOnACluster(OnAMovedClock):
-    @pytest.fixture(autouse=True)
-    def server(self, shared_cluster, redis_prefix):
-        slot = f"{{{redis_prefix}}}"
-        url = shared_cluster.not_serving(slot).url
-        self.options = {"url": url, "cluster": True, "prefix": redis_prefix}
-        self.aging = AgingClock(shared_cluster.serving(slot), redis_prefix)
-
-
-class TestThroughASentinel(OnAMovedClock):
-    @pytest.fixture(autouse=True)
-    def server(self, shared_sentinels, redis_prefix):
-        self.options = {
-            "sentinels": shared_sentinels.addresses,
-            "sentinel_service": SERVICE,
-            "prefix": redis_prefix,
-        }
-        self.aging = AgingClock(shared_sentinels.master, redis_prefix)
+for _name, _test in inspect.getmembers(TestOnTheServersClock, inspect.isfunction):
+    if _name.startswith("test_") and not lets_time_pass(_test):
+        setattr(TestOnTheServersClock, _name, None)
 
 
 @pytest.fixture
@@ -97,8 +88,15 @@ def users_in_parts(monkeypatch):
 
 
 @pytest.mark.usefixtures("users_in_parts")
-class TestWithUsersInParts(TestRedisBackend):
-    pass
+class TestWithUsersInParts(
+    OnAMovedClock,
+    ReportsContract,
+    LeasesContract,
+    SearchesContract,
+    LifecycleContract,
+    ExchangesContract,
+):
+    """The tests that are about users."""
 
 
 @pytest.mark.parametrize("parts", [False, True])

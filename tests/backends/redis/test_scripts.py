@@ -10,7 +10,7 @@ import pytest
 from django_socket_status.backends.redis import scripts
 from django_socket_status.backends.redis.activity.arguments import ActivityArguments
 from django_socket_status.backends.redis.client import RedisClient
-from django_socket_status.backends.redis.ledger import KEEP_LEASES, Sections
+from django_socket_status.backends.redis.ledger import Sections, kept_ms
 from django_socket_status.backends.redis.scripts import ReportArguments, report_script
 from django_socket_status.records import ConnectionQuery
 from django_socket_status.testing import FakeWorker
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.redis
 LUA = Path(scripts.__file__).parent / "lua"
 
 #: How long what a worker reports is kept, whose lease is of five seconds.
-KEPT_MS = KEEP_LEASES * 5000
+KEPT_MS = kept_ms(5000)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ class RedisActivity(OptionalMethods):
     ) -> Sequence[OpenedConnection]:
         """Return the newest connections of a dead worker, in three round trips.
 
-        For six leases after its last report.
+        For six leases after its last report, and at least 25 seconds after its lease.
         """
         if "endings" not in self.keeps:
             return ()

@@ -16,7 +16,7 @@ from django_socket_status.backends.redis.activity.place import (
     frame,
     unframe,
 )
-from django_socket_status.backends.redis.ledger import KEEP_LEASES
+from django_socket_status.backends.redis.ledger import kept_ms
 from django_socket_status.backends.redis.scripts import DROP_DAMAGED, FOLD, READ_TOTALS
 from django_socket_status.conf import get_settings
 from django_socket_status.exceptions import BackendError
@@ -112,7 +112,7 @@ def fold(
             IDLE_MS,
             round(MARK_SECONDS * 1000),
             MARKS_BYTES,
-            round(get_settings().lease_seconds * 1000) * KEEP_LEASES,
+            kept_ms(round(get_settings().lease_seconds * 1000)),
             frame(0, base_before) if base_before else "",
             frame(0, base_after),
             *words,

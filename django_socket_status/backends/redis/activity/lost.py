@@ -19,7 +19,7 @@ def lost_connections(
 ) -> Sequence[OpenedConnection]:
     """Return the newest connections, in three round trips and one for 4,096 of them.
 
-    Redis keeps them for :data:`~..ledger.KEEP_LEASES` leases after the last report.
+    Redis keeps them for as long as :func:`~..ledger.kept_ms` says.
     """
     keys = (place.keys.index, place.keys.report(worker_id))
     report = place.run(LOST_REPORT, keys, worker_id)

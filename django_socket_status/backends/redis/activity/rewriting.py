@@ -50,7 +50,7 @@ def rewrite_ended(
 def _changes(
     place: Place, ended: Ended, rewrite: Callable[[str], Rewritten | None]
 ) -> Iterator[_Change]:
-    _, heads = read_heads(place, ended)
+    heads = read_heads(place, ended).heads
     for head, old in read_texts(place, ended, heads):
         new = rewrite(old.decode(errors="replace"))
         if new is not None:

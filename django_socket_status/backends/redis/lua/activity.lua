@@ -57,19 +57,16 @@ local function last_command()
   return all[#all] or 0
 end
 
--- Returns whether this is the first report since the time of the last sample was over,
--- and whether there may be commands that the worker has not received.
+-- Returns
 local function read_told(key)
   local sampled_at, command = unpack(redis.call('HMGET', key, 'sampled', 'command'))
   sampled_at, command = tonumber(sampled_at), tonumber(command)
   local has_news = not command or command > tonumber(commands_after)
   if not sample_ms then return {0, has_news} end
   local waited = sampled_at and now - sampled_at or -1
-  if waited >= 0 and waited < sample_ms then return {0, has_news} end
-  -- Counted from when it was due: see next_sample() in activity/limits.py.
-  local is_next = waited >= sample_ms and waited < 2 * sample_ms
-  local due_at = is_next and sampled_at + sample_ms or now
-  redis.call('HSET', key, 'sampled', due_at, 'command', command or last_command())
+  -- See is_sample_due() in activity/limits.py.
+  if waited >= 0 and waited <= now % sample_ms then return {0, has_news} end
+  redis.call('HSET', key, 'sampled', now, 'command', command or last_command())
   redis.call('PEXPIRE', key, idle)
   -- While workers live, the counters stay.
   redis.call('PEXPIRE', totals, idle)
@@ -87,7 +84,7 @@ local function on_ended(first, last)
   for position = first, last, 7 do
     local most, most_ms = tonumber(ARGV[position + 4]), tonumber(ARGV[position + 5])
     attempt(
-      keep_ended, ARGV[position], ARGV[position + 1], ARGV[position + 2],
+      keep_ended, ARGV[position], totals, ARGV[position + 1], ARGV[position + 2],
       ARGV[position + 3], most, most_ms, tonumber(ARGV[position + 6]), idle
     )
   end

@@ -6,13 +6,27 @@
 --           connections and bytes there are, and when the oldest text was kept
 --
 -- Few old texts are removed at a time. Readers ignore the others.
+--
+-- If Redis loses the list alone, the counters still have a note of it, in the field
+-- e:<list>: when a text was kept last, the number after that text, and when the last one
+-- was kept of a list that was lost. Workers of older versions write no note.
 local function read_head(head)
   local kept_at, number, size = string.match(head or '', '^(%d+):(%d+):%d+:(%d+)$')
   return tonumber(kept_at), math.max(1, tonumber(number)), tonumber(size)
 end
 
+-- Notes in the counters that a text was kept. Numbers only grow, unless the list was lost.
+local function note_kept(totals, key, following)
+  local field = 'e:' .. string.match(key, '[^:]*$')
+  local note, epoch = unpack(redis.call('HMGET', totals, field, 'epoch'))
+  if not epoch then return end
+  local last, before, lost = string.match(note or '', '^(%d+):(%d+):(%d+)$')
+  if last and following <= tonumber(before) then lost = last end
+  redis.call('HSET', totals, field, table.concat({now, following, lost or 0}, ':'))
+end
+
 local function keep_ended(
-  key, number, left_out, text, most, most_ms, most_bytes, idle
+  key, totals, number, left_out, text, most, most_ms, most_bytes, idle
 )
   local first, following, entries, bytes, oldest = 1, 1, 0, 0, now
   local state = redis.call('HGET', key, 'state')
@@ -39,4 +53,6 @@ local function keep_ended(
   state = table.concat({first, following + 1, entries, bytes, oldest}, ':')
   redis.call('HSET', key, following, text, 'h' .. following, head, 'state', state)
   redis.call('PEXPIRE', key, idle)
+  -- The list stays, whatever the counters are.
+  pcall(note_kept, totals, key, following + 1)
 end

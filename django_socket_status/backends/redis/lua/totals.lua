@@ -5,6 +5,7 @@
 -- c:<worker>:<count>       the counters of one count of a worker, framed
 -- folded                   of each folded count, oldest first, after a semicolon:
 --                          <worker>:<count>=<sequence>@<milliseconds>
+-- e:<list>                 a note of a list of ended connections: see ended.lua
 --
 -- A framed text follows a number and its own length: 7:4:text.
 -- Returns the last sequence number of a count that was folded not long ago.

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
-from django_socket_status.activity.entries import closed_text
+from django_socket_status.activity.entries import LEFT_OUT
 from django_socket_status.activity.limits import EndedLimit, count_kept, ended_limit
 from django_socket_status.activity.stored import Ended, Entries, Rewritten
 from django_socket_status.backends.sqlite.activity.state import (
@@ -40,9 +41,6 @@ TRIM_REPORTS, TRIM_BYTES = 100, 2**19
 PAUSE_SECONDS = 600.0
 #: Pages that go at a time.
 SHRINK_PAGES = 4_000
-
-#: Says that connections ended that are not listed.
-_LEFT_OUT = Entries(closed_text("", "", ()), 0, left_out=1)
 
 
 class Lists:
@@ -79,8 +77,7 @@ class Lists:
 
     def _trim(self, database: sqlite3.Connection, ended: Ended, now: float) -> None:
         rows = database.execute(SIZES, (ended,)).fetchall()
-        with sound_rows():
-            kept = count_kept((row[:3] for row in rows), self._limit(ended), now)
+        kept = self._count_kept(rows, ended, now)
         if kept < len(rows):
             database.execute(TRIM, (ended, rows[kept][3]))
 
@@ -96,8 +93,7 @@ class Lists:
             sqlite3.DatabaseError: a row is damaged.
         """
         rows = database.execute(SIZES, (ended,))
-        with sound_rows():
-            kept = count_kept((row[:3] for row in rows), self._limit(ended), now)
+        kept = self._count_kept(rows, ended, now)
         found = database.execute(READ, (ended, kept)).fetchall()
         if any(tuple(map(type, row)) != (str, int, int) for row in found):
             raise sqlite3.DatabaseError("a row is damaged")
@@ -105,12 +101,29 @@ class Lists:
         paused_at = get_time(database, "paused_at")
         left_out_for = PAUSE_SECONDS + self._limit(ended).seconds
         if paused_at is not None and abs(now - paused_at) < left_out_for:
-            kept_entries.append(_LEFT_OUT)
+            kept_entries.append(LEFT_OUT)
         return kept_entries
+
+    def _count_kept(self, rows: Iterable[Any], ended: Ended, now: float) -> int:
+        """Return how many rows fit into the limit, newest first.
+
+        Raises:
+            sqlite3.DatabaseError: a row is damaged.
+        """
+        with sound_rows():
+            return count_kept(map(_sound_size, rows), self._limit(ended), now)
 
     def _limit(self, ended: Ended) -> EndedLimit:
         limit = ended_limit(ended)
         return limit._replace(size=min(limit.size, self._max_bytes))
+
+
+def _sound_size(row: Any) -> tuple[float, int, int]:
+    kept_at, number, size, _ = row
+    if not math.isfinite(kept_at):
+        # Else it would look older than all limits, and so would all that are older.
+        raise TypeError
+    return kept_at, number, size
 
 
 class Change(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any
 from django_socket_status.activity.limits import (
     COMMAND_SECONDS,
     MAX_COMMANDS,
-    next_sample,
+    is_sample_due,
 )
 from django_socket_status.activity.stored import (
     Activity,
@@ -117,17 +117,17 @@ class Orders:
         )
 
     def _is_sample_due(self, database: sqlite3.Connection) -> bool:
-        now = self._clock()
-        if next_sample(self._sampled_at, now) is None:
+        now, wall_now = self._clock(), self._wall_clock()
+        if not is_sample_due(self._sampled_at, now, wall_now):
             return False
         row = database.execute(READ_SAMPLE).fetchone()
         with sound_rows():
             # A time in the future is of an earlier boot.
-            due_at = next_sample(None if row is None else row[0], now)
-        if due_at is None:
+            is_due = is_sample_due(None if row is None else row[0], now, wall_now)
+        if not is_due:
             self._sampled_at = row[0]
             return False
-        database.execute(WRITE_SAMPLE, (due_at,))
+        database.execute(WRITE_SAMPLE, (now,))
         return True
 
     def _commands_after(

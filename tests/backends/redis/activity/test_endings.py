@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_socket_status.activity.stored import Activity, Entries
+from django_socket_status.activity.stored import Activity, CountTotals, Entries
 from django_socket_status.exceptions import BackendError
 from django_socket_status.testing.contract.endings import limits
 from tests.support.redis_tools import calls_of
@@ -168,3 +168,85 @@ def test_counts_alone_keep_no_list(make_redis, worker):
     assert backend.exchange(worker.full(activity=activity)).is_taken
     backend.keep_ended("closed", entries)
     assert backend.read_ended("closed") == backend.read_ended("rejected") == ()
+
+
+@pytest.fixture
+def counted(backend, worker):
+    """Let Redis hold counters, and so notes of the lists."""
+    totals = CountTotals(1, True, "counters")
+    assert backend.exchange(worker.full(activity=Activity(totals=totals))).is_taken
+
+
+def left_out(backend, ended="closed"):
+    return sum(it.left_out for it in backend.read_ended(ended))
+
+
+@pytest.mark.usefixtures("counted")
+@pytest.mark.parametrize("ended", ["closed", "rejected"])
+def test_list_that_redis_lost_alone_says_so_for_as_long_as_it_would_be_kept(
+    backend, raw, clock, ended
+):
+    assert left_out(backend, ended) == 0
+    backend.keep_ended(ended, Entries("one", 1))
+    assert left_out(backend, ended) == 0
+    raw.delete(backend._keys.ended(ended))
+    assert left_out(backend, ended) == 1
+    with limits(CLOSED_SECONDS=100.0):
+        clock.advance(60)
+        for text in ("two", "three"):
+            backend.keep_ended(ended, Entries(text, 1))
+            assert left_out(backend, ended) == 1
+        clock.advance(40)
+        assert left_out(backend, ended) == 0
+        assert texts(backend, ended) == ["three", "two"]
+
+
+@pytest.mark.usefixtures("counted")
+def test_damaged_list_that_is_replaced_says_so(backend, raw, key):
+    keep(backend, "one", "two")
+    raw.hdel(key, "state")
+    keep(backend, "three")
+    assert texts(backend)[0] == "three"
+    assert left_out(backend) == 1
+
+
+@pytest.mark.usefixtures("counted")
+def test_lost_list_is_whole_again_once_it_is_full(backend, raw, key):
+    with limits(CLOSED_LIMIT=3):
+        keep(backend, "one", "two")
+        raw.delete(key)
+        keep(backend, "three", "four", "five")
+        assert left_out(backend) == 1
+        keep(backend, "six")
+        assert texts(backend) == ["six", "five", "four"]
+        raw.delete(key)
+        assert left_out(backend) == 1
+
+
+@pytest.mark.usefixtures("counted")
+def test_worker_that_writes_no_note_is_no_loss(backend, raw, key):
+    keep(backend, "one")
+    note = raw.hget(backend._keys.totals, "e:closed")
+    keep(backend, "two", "three")
+    # As if a worker of an older version had kept both.
+    raw.hset(backend._keys.totals, "e:closed", note)
+    assert left_out(backend) == 0
+    keep(backend, "four")
+    assert left_out(backend) == 0
+    raw.hset(backend._keys.totals, "e:closed", "damaged")
+    assert left_out(backend) == 0
+
+
+@pytest.mark.parametrize("how", ["set", "delete"])
+@pytest.mark.usefixtures("counted")
+def test_counters_that_are_lost_or_damaged_are_no_harm_to_the_list(
+    backend, raw, key, how
+):
+    keep(backend, "one")
+    raw.delete(backend._keys.totals)
+    if how == "set":
+        raw.set(backend._keys.totals, "something else")
+    keep(backend, "two")
+    assert texts(backend) == ["two", "one"]
+    assert left_out(backend) == 0
+    assert raw.exists(backend._keys.totals) == (how == "set")

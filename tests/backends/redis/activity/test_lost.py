@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from django_socket_status.backends.redis.ledger import KEEP_LEASES
 from django_socket_status.testing import FakeWorker
-from tests.support.redis_servers.server import wait_until
+from tests.support.aging import AgingClock
 from tests.support.redis_tools import recorded
 
 pytestmark = pytest.mark.redis
@@ -55,13 +54,18 @@ def test_damaged_connection_is_left_out(backend, held, raw):
     assert numbers(backend.lost_connections("a", 3)) == [999, 998, 997]
 
 
-def test_connections_are_there_for_six_leases(make_redis):
-    backend = make_redis(clock=None)
-    worker = FakeWorker("a", lease_seconds=0.3)
+@pytest.mark.parametrize(("lease", "kept"), [(0.3, 25.3), (2, 27), (5, 30), (60, 360)])
+def test_connections_are_there_for_six_leases_and_two_samples(
+    make_redis, shared_redis, redis_prefix, lease, kept
+):
+    clock = AgingClock(shared_redis, redis_prefix)
+    backend = make_redis(clock=clock)
+    worker = FakeWorker("a", lease_seconds=lease)
     assert backend.report(worker.full([worker.open()]))
-    wait_until(lambda: len(backend.lost_connections("a", 10)) == 1)
-    assert KEEP_LEASES == 6
-    wait_until(lambda: not backend.lost_connections("a", 10))
+    clock.advance(kept - 5)
+    assert len(backend.lost_connections("a", 10)) == 1
+    clock.advance(5)
+    assert not backend.lost_connections("a", 10)
 
 
 def test_counts_alone_lose_no_connections(make_redis, worker, clock):

@@ -172,6 +172,10 @@ def test_damaged_row_is_never_an_answer(
             lambda backend: backend.read_ended("closed"),
         ),
         (
+            "UPDATE ended SET kept_at = -9e999",
+            lambda backend: backend.read_ended("closed"),
+        ),
+        (
             "UPDATE ended SET text = x'00'",
             lambda backend: backend.read_ended("closed"),
         ),
