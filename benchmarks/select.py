@@ -61,11 +61,12 @@ def _filled(size: int, sockets: int) -> Registry:
     for number in range(size):
         connection = LiveConnection()
         connection.scope = {"user": str(number // sockets), "headers": []}
-        connection.state, connection.phase, connection.counted = OPEN, 0, False
+        connection.state, connection.phase = OPEN, 0
+        connection.waiting = [connection]
         connection.number, connection.opened_at = 0, 1.0
         connection.counted_user = 0.5
         connection.source = connection.overrides = connection.loop = None
-        registry.intake.fresh.add(connection)
+        registry.intake.fresh.append(connection.waiting)
     registry.drain(_describe)
     return registry
 

@@ -7,7 +7,9 @@ reader adds them.
 from __future__ import annotations
 
 import bisect
+import collections
 import dataclasses
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -59,14 +61,11 @@ class Histogram:
 
     def add(self, values: Iterable[float]) -> None:
         """Count values; one below zero, after a clock was set back, is zero."""
-        buckets, bounds, total = self.buckets, self.bounds, 0.0
-        for seconds in values:
-            if seconds > 0:
-                buckets[bisect.bisect_left(bounds, seconds)] += 1
-                total += seconds
-            else:
-                buckets[0] += 1
-        self.sum_seconds += total
+        values = [*values]
+        found = map(bisect.bisect_left, itertools.repeat(self.bounds), values)
+        for bucket, number in collections.Counter(found).items():
+            self.buckets[bucket] += number
+        self.sum_seconds += sum([it for it in values if it > 0])
 
     def include(self, other: Histogram, sign: int = 1) -> None:
         """Add another histogram, or subtract it."""
@@ -127,8 +126,9 @@ class Totals:
 
     def add_durations(self, kind: str, seconds: Sequence[float]) -> None:
         """Count how long connections of a type were open."""
-        self.durations.add(seconds)
-        self.durations_by_type.setdefault(kind, _durations()).add(seconds)
+        added = _durations()
+        added.add(seconds)
+        self.include_durations(kind, added)
 
     def include_durations(self, kind: str, other: Histogram) -> None:
         """Add a histogram of how long connections of a type were open."""

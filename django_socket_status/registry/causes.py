@@ -63,7 +63,14 @@ class Causes:
 
     def notice(self, endings: Iterable[RawEnding]) -> None:
         """Look at all ends that a drain found, before it decides the first one."""
-        restarts = [ending[1] for ending in endings if is_restart(ending)]
+        restarts = [
+            ending[1]
+            for ending in endings
+            # Most ends have another code, and a call of a function takes longer.
+            if (type(message := ending[2]) is not dict)
+            or message.get("code") == SERVICE_RESTART
+            if is_restart(ending)
+        ]
         if restarts:
             instants = sorted([self._last_restart, *restarts])
             self._together = {
@@ -72,7 +79,7 @@ class Causes:
                 if after - before <= TOGETHER_SECONDS
                 for instant in (before, after)
             }
-            self._last_restart = restarts[-1]
+            self._last_restart = max(restarts)
 
     def decide(self, ending: RawEnding) -> Ending:
         """Return how a connection ended, with the cause as it is known now."""

@@ -1,27 +1,32 @@
 """Counts what the sockets left in the intake, and gathers what a report has to say.
 
 The socket's path takes no lock. One order keeps it and the drain consistent: a socket
-writes ``state`` first and reads ``counted`` second; a drain writes ``counted`` first
+writes ``state`` first and reads ``waiting`` second; a drain writes ``waiting`` first
 and reads ``state`` second. So at least one of the two sees the other's write, and a
 connection that closes while it is being counted is always uncounted.
 """
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import (
-    Callable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from django_socket_status.records import OpenedConnection
 from django_socket_status.registry.causes import Causes
+from django_socket_status.registry.cells import sort_out
 from django_socket_status.registry.changes import Changes
 from django_socket_status.registry.counts import CountKey, Counts
-from django_socket_status.registry.ends import End
+from django_socket_status.registry.ends import (
+    ENDING,
+    KEY,
+    End,
+    PlainEnd,
+    QueuedEnd,
+    plain_end,
+    plain_ends,
+)
 from django_socket_status.registry.intake import Intake
 from django_socket_status.registry.lifecycle import (
     OPEN,
@@ -47,20 +52,19 @@ class Drain:
     Where a socket puts its connection, and what the drain does with it:
 
     ============  ===========  ===================  ====================================
-    ``state``     ``counted``  collection           drain
+    ``state``     ``waiting``  collection           drain
     ============  ===========  ===================  ====================================
-    HANDSHAKE     no           none                 nothing
-    OPEN          no           ``fresh``            counts it, sets ``counted``
-    OPEN          yes          ``altered``          uncounts it, counts it again
-    CLOSED        no           ``ends``             adds its end to the totals
-    CLOSED        yes          ``ends``             the same, and uncounts its key
-    CLOSED        yes          ``ended``, if a      queues its end in ``ends``
+    OPEN          its cell     ``fresh``            counts it, sets ``waiting`` to None
+    OPEN          None         ``altered``          uncounts it, counts it again
+    CLOSED        its cell     ``fresh``            adds its end to the totals
+    CLOSED        None         ``ends``             the same, and uncounts its key
+    CLOSED        None         ``ended``, if a      queues its end in ``ends``
                                drain holds it
-    REJECTED      no           ``ends``             adds its end to the totals
+    REJECTED      its cell     ``fresh``            adds its end to the totals
     ============  ===========  ===================  ====================================
 
     If a drain has taken a connection from ``fresh`` that ends meanwhile, the drain
-    queues its end. A rejected connection that a drain counted before its accept failed
+    makes its end. A rejected connection that a drain counted before its accept failed
     is treated as a closed one. While events are wanted, each opening and each end is
     also in ``notes``. The tally keeps those that were taken until they are counted, so
     that an exception in between neither loses one nor counts it twice.
@@ -94,7 +98,6 @@ class Drain:
         self._numbers = numbers
         self._describe = describe
         self._count_keys = count_keys
-        self._kinds: dict[tuple[int, Any], str] = {}
         #: Counted for the first time, while events are wanted.
         self._met: list[LiveConnection] = []
         #: Uncounted by this drain, with the keys under which they were counted.
@@ -102,15 +105,16 @@ class Drain:
 
     def run(self, event_source: EventSource) -> Changes:
         """Empty the intake and return what changed. O(changes)."""
-        intake = self._intake
-        if intake.fresh:
-            self._settle_fresh()
+        intake, batch = self._intake, self._tally.batch()
+        intake.take(batch)
+        if batch:
+            self._settle_fresh(batch)
         if intake.altered:
             self._settle_altered()
         if intake.ended:
             self._settle_ended()
-        ends = self._uncount_ends()
-        self._causes.notice(it.ending for it in ends)
+        ends = self._uncount_ends(batch)
+        self._causes.notice([it[ENDING] for it in ends])
         self._gather_events(event_source)
         self._add_to_tally(ends)
         changes = self.changes
@@ -123,15 +127,22 @@ class Drain:
         with hold(self._intake.counted, self._intake.counted) as held:
             self._count_again(held)
 
-    def _settle_fresh(self) -> None:
+    def _settle_fresh(self, batch: list[Any]) -> None:
+        """Count what waited in the intake, and is open. What stays are ends."""
         intake, numbers = self._intake, self._numbers
-        with drain_set(intake.fresh, but_not=intake.counted) as taken:
-            for connection in taken:
-                connection.counted = True
-            # Read the states after that: see the module's docstring.
-            fresh = [it for it in taken if it.state == OPEN]
+        fresh, ended = sort_out(batch, intake.counted)
+        # A counted one was opened again after an exception.
+        intake.ended.update(it for it in ended if it in intake.counted)
+        late = [it for it in ended if it not in intake.counted]
+        ends = [plain_end(it, intake.listened, True) for it in late]
+        left = fresh
+        try:
+            batch[:] = [*(it for it in batch if type(it) is tuple), *ends]
             if intake.listened:
                 self._met = [it for it in fresh if not it.number]
+            else:
+                for connection in late:
+                    connection.scope = None
             for connection in fresh:
                 connection.number = connection.number or next(numbers)
             if fresh:
@@ -139,15 +150,10 @@ class Drain:
             self._add_accepts(fresh)
             keys = self._count(fresh)
             intake.counted.update(zip(fresh, keys, strict=True))
-            # What is left goes back into ``fresh``.
-            taken[:] = set(taken).difference(fresh) if len(fresh) < len(taken) else ()
-            late = tuple(taken)
-        for connection in late:
-            connection.counted = False
-            intake.ended.discard(connection)
-            # It closed meanwhile, or its handshake is about to be rejected.
-            if connection.state > OPEN:
-                intake.drop(connection)
+            left = []
+        finally:
+            # After an exception, the next drain counts them.
+            intake.fresh.extend([[it] for it in left if it not in intake.counted])
 
     def _add_accepts(self, fresh: Sequence[LiveConnection]) -> None:
         waits = [
@@ -174,14 +180,17 @@ class Drain:
         with drain_set(self._intake.ended) as taken:
             while taken:
                 # Not found: it is from before a reset, as in the child of a fork.
-                if not self._intake.leave(taken[-1]) and not self._intake.listened:
+                with contextlib.suppress(KeyError):
+                    self._intake.leave(taken[-1], True)
+                if not self._intake.listened:
                     taken[-1].scope = None
                 taken.pop()
 
-    def _uncount_ends(self) -> list[End]:
+    def _uncount_ends(self, batch: list[QueuedEnd]) -> list[PlainEnd]:
         """Return the ends that no drain has counted, and uncount their connections."""
-        ends = [*map(End.of, drain_deque(self._intake.ends, self._tally.batch()))]
-        counted = [it for it in ends if it.key and it.key.counts is self._counts]
+        ends = plain_ends(drain_deque(self._intake.ends, batch))
+        left = [End(*it) for it in ends if it[KEY] is not None]
+        counted = [it for it in left if it.key and it.key.counts is self._counts]
         if counted:
             self.changes.recounted = True
             self._counts.take([it.key for it in counted if it.key])
@@ -190,13 +199,14 @@ class Drain:
                 for it in counted
                 if it.key and it.key.signed_in is None
             )
-        self._note_closed([it.number for it in ends if it.key])
-        for end in ends:
+        if left:
+            self._note_closed([it.number for it in left])
+        for end in left:
             if end.connection is not None and end.key is not None:
                 self._ended[end.connection] = end.key
         return ends
 
-    def _add_to_tally(self, ends: Sequence[End]) -> None:
+    def _add_to_tally(self, ends: Sequence[PlainEnd]) -> None:
         tally, overflow = self._tally, self._intake.overflow
         if ends:
             tally.add(ends, self._causes, self._describe_end, self._kind_of_end)
@@ -204,18 +214,7 @@ class Drain:
             tally.add_overflowed(overflow.take(time.time()), self._causes)
 
     def _kind_of_end(self, end: End) -> str:
-        """Return the type of what ended, looked up once for each source and path."""
-        if end.overrides is not None:
-            return self._describe(end.as_live()).type
-        where = id(end.source), end.place
-        try:
-            return self._kinds[where]
-        except KeyError:
-            kind = self._kinds[where] = self._describe(end.as_live()).type
-        except TypeError:
-            # A path that is no text may have no hash.
-            kind = self._describe(end.as_live()).type
-        return kind
+        return self._describe(end.as_live()).type
 
     def _describe_end(self, end: End) -> OpenedConnection:
         """Return the record of what ended, under the number and key it was counted."""

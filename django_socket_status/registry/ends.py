@@ -23,15 +23,24 @@ from django_socket_status.registry.lifecycle import (
 )
 
 __all__ = [
+    "COUNTED_USER",
+    "ENDING",
     "END_LIMIT",
     "ENTRY_LIMIT",
     "FACTS",
+    "FACTS_AT",
+    "IS_REJECTED",
+    "KEY",
+    "OPENED_AT",
+    "PLACE",
     "End",
     "Overflow",
     "OverflowedEnds",
+    "PlainEnd",
     "QueuedEnd",
     "described_by",
     "plain_end",
+    "plain_ends",
 ]
 
 #: The most ends of connections that no drain has counted that wait for the next drain.
@@ -47,12 +56,13 @@ ENTRY_LIMIT = 100
 PLACE = ("path", "root_path", "path_remaining", "app_root_path")
 FACTS = (*PLACE, "user", "url_route")
 
-#: What :func:`plain_end` returns; and its key, that, and what it was counted as. Plain
-#: tuples, since this is on the socket's path.
+#: What is queued: the fields of an :class:`End`. Of a counted connection its key, that,
+#: and what it was counted as. Plain tuples, since this is on the socket's path.
 PlainEnd = tuple[Any, ...]
-#: Where it has the ending.
-ENDING = 3
 QueuedEnd = tuple[Any, ...]
+#: Where a plain end has its fields.
+KEY, COUNTED_USER, _, OPENED_AT, ENDING, _, _, FACTS_AT, IS_REJECTED, _ = range(10)
+_COUNTED_FIELDS = 3
 
 
 class End(NamedTuple):
@@ -75,31 +85,6 @@ class End(NamedTuple):
     connection: LiveConnection | None
     """The connection itself, while events are wanted."""
 
-    @classmethod
-    def of(cls, queued: QueuedEnd) -> End:
-        """Return an end as the intake has queued it."""
-        if len(queued) == 2:
-            key, plain = queued
-        else:
-            key, plain, counted = queued
-            plain = (*counted, *plain[2:])
-        by, at, message = plain[ENDING]
-        if message is not None and type(message) is not dict:
-            # A mapping of the host may do anything.
-            ending = by, at, dict(_said(message))
-            plain = (*plain[:ENDING], ending, *plain[ENDING + 1 :])
-        return cls(key, *plain)
-
-    @property
-    def place(self) -> Sequence[Any]:
-        """Return what gives it its type, besides its source."""
-        return (self.facts or ())[: len(PLACE)]
-
-    @property
-    def is_described(self) -> bool:
-        """Return whether more is known than its type."""
-        return self.facts is not None and len(self.facts) == len(FACTS)
-
     def as_live(self) -> LiveConnection:
         """Return a connection that can be described as this one."""
         connection = LiveConnection()
@@ -109,6 +94,29 @@ class End(NamedTuple):
         connection.opened_at = self.opened_at
         connection.number = self.number
         return connection
+
+
+def plain_ends(batch: Sequence[QueuedEnd]) -> list[PlainEnd]:
+    """Return ends as they were queued, with the fields of an :class:`End`."""
+    return [
+        it
+        if len(it) > _COUNTED_FIELDS
+        and ((message := it[ENDING][2]) is None or type(message) is dict)
+        else _plain(it)
+        for it in batch
+    ]
+
+
+def _plain(queued: QueuedEnd) -> PlainEnd:
+    if len(queued) == _COUNTED_FIELDS:
+        key, plain, counted = queued
+        queued = (key, *counted, *plain[3:])
+    by, at, message = queued[ENDING]
+    if message is None or type(message) is dict:
+        return queued
+    # A mapping of the host may do anything.
+    ending = by, at, dict(_said(message))
+    return (*queued[:ENDING], ending, *queued[ENDING + 1 :])
 
 
 def described_by(scope: Scope | None) -> Scope | None:
@@ -130,18 +138,32 @@ def plain_end(connection: LiveConnection, listened: bool, is_listed: bool) -> Pl
         is_listed: Whether all that describes it stays, and not only its type.
     """
     scope, source = connection.scope, connection.source
+    facts: tuple[Any, ...] | None = None
     try:
-        if is_listed:
-            facts = scope and tuple(map(scope.get, FACTS))
-        elif isinstance(source, type):
-            # The type of a consumer class is the same on every path.
-            facts = None
-        else:
-            facts = scope and tuple(map(scope.get, PLACE))
+        if scope is None:
+            pass
+        elif is_listed:
+            facts = (
+                scope.get("path"),
+                scope.get("root_path"),
+                scope.get("path_remaining"),
+                scope.get("app_root_path"),
+                scope.get("user"),
+                scope.get("url_route"),
+            )
+        elif type(source) is not type:
+            # Else a consumer class, whose type is the same on every path.
+            facts = (
+                scope.get("path"),
+                scope.get("root_path"),
+                scope.get("path_remaining"),
+                scope.get("app_root_path"),
+            )
     except Exception:  # noqa: BLE001
         # A scope of the host, or no room for a call. The end counts in any case.
         facts = None
     return (
+        None,
         connection.counted_user,
         connection.number,
         connection.opened_at,

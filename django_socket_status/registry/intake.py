@@ -11,22 +11,29 @@ from __future__ import annotations
 import collections
 import contextlib
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from django_socket_status.asgi import Send
+from django_socket_status.registry.cells import drop_void, replace, take
 from django_socket_status.registry.counts import CountKey
 from django_socket_status.registry.ends import (
     END_LIMIT,
+    ENDING,
     ENTRY_LIMIT,
-    End,
     Overflow,
     QueuedEnd,
     described_by,
     plain_end,
 )
 from django_socket_status.registry.leaving import Departures
-from django_socket_status.registry.lifecycle import REJECTED, LiveConnection, RawEnding
+from django_socket_status.registry.lifecycle import (
+    REJECTED,
+    Cell,
+    LiveConnection,
+    RawEnding,
+)
+from django_socket_status.registry.lockfree import drain_deque
 
 __all__ = ["NOTE_LIMIT", "Intake", "Note"]
 
@@ -50,8 +57,8 @@ _exhaust = collections.deque[Any](maxlen=0).extend
 class Intake:
     """Records what happens to connections, in some tens of nanoseconds per call.
 
-    Every collection holds a connection at most once, and only connections that are open
-    or were counted. So none grows without bound.
+    A connection that no drain has counted waits in a cell: see :mod:`.cells`. No
+    collection grows without bound: at most :data:`~.ends.END_LIMIT` ends wait.
     """
 
     def __init__(self) -> None:
@@ -67,15 +74,21 @@ class Intake:
         self.listened = False
         #: Connections whose messages pass unobserved until the next heartbeat.
         self.unwatched: set[LiveConnection] = set()
-        #: Opened, and not counted yet; or rejected, with an end that is not queued yet.
-        self.fresh: set[LiveConnection] = set()
+        #: Cells of connections that opened or were rejected since the last drain.
+        self.fresh: collections.deque[Cell] = collections.deque()
+        #: About how many ends wait: threads may count one for two.
+        self.queued = 0
+        #: About how many cells in :attr:`fresh` have nothing in them.
+        self.voids = 0
+        #: How the last connection ended whose end no drain has taken.
+        self.last_ending: RawEnding | None = None
         #: Closed, and to be uncounted by the drain.
         self.ended: set[LiveConnection] = set()
         #: Open, with changed labels or a changed source.
         self.altered: set[LiveConnection] = set()
-        #: Ended, and neither in :attr:`fresh` nor in :attr:`counted` any more.
+        #: What stays of those that were in :attr:`counted`.
         self.ends: collections.deque[QueuedEnd] = collections.deque()
-        #: Those of the ends that found :attr:`ends` full.
+        #: Ends of connections that no drain has counted, above the limit.
         self.overflow = Overflow()
         #: What happened, oldest first; written only while events are wanted.
         self.notes: collections.deque[Note] = collections.deque(maxlen=NOTE_LIMIT)
@@ -89,143 +102,138 @@ class Intake:
         """Whether the next drain has something to count or to uncount."""
         return bool(self.fresh or self.ended or self.altered or self.ends)
 
-    @property
-    def last_ending(self) -> RawEnding | None:
-        """How the last connection ended whose end no drain has taken."""
-        try:
-            return End.of(self.ends[-1]).ending
-        except IndexError:
-            return None
-
-    def refusing(self, connection: LiveConnection) -> None:
-        """Add a connection whose handshake is about to end without an accept. O(1).
-
-        :attr:`fresh` holds it until its end is queued. So an exception in between
-        neither loses the end nor repeats it.
-        """
-        self.fresh.add(connection)
-
     def opened(self, connection: LiveConnection) -> None:
-        """Add a connection whose state is ``OPEN``. O(1), from any thread."""
+        """Queue the cell of a connection whose state is ``OPEN``. O(1), any thread."""
         if self.listened:
-            # Before the set: a drain that finds the connection must find its note.
+            # Before the cell: a drain that finds the connection must find its note.
             self.notes.append((connection, False))
-        self.fresh.add(connection)
+        self.fresh.append(connection.waiting)  # type: ignore[arg-type]
         if self.quiet:
             self.wake()
 
     def closed(self, connection: LiveConnection) -> None:
-        """Remove a connection whose state is no longer ``OPEN``. O(1).
-
-        May be called again after an exception interrupted it.
-        """
+        """Queue the end of a connection whose state is no longer ``OPEN``. O(1)."""
         if self.quiet:
             # Sets ``listened``.
             self.wake()
-        if self.listened:
+        listened = self.listened
+        if listened:
             self.notes.append((connection, True))
-        if not connection.counted:
-            if not self.drop(connection) and not self.listened:
-                # A drain is about to count it, and then sees that it is closed. Or an
-                # exception came after its end was queued. Its scope leads back to it.
-                connection.scope = described_by(connection.scope)
-        elif not self.leave(connection):
+        self.last_ending = connection.ending
+        self.queued = queued = self.queued + 1
+        cell = connection.waiting
+        try:
+            if cell is None:
+                self.leave(connection, queued <= LISTED)
+            elif queued > END_LIMIT:
+                self._overflow(connection, cell)
+            else:
+                cell[0] = plain_end(connection, listened, queued <= LISTED)
+                if connection.state == REJECTED:
+                    self.fresh.append(cell)
+            if not listened:
+                connection.scope = None
+        except KeyError:
             # A drain holds the connection to count it again.
             self.ended.add(connection)
+        except IndexError:
+            # A drain took the connection out, and sees that it has ended.
+            self._free(connection)
         if self.quiet:
             # The reporter looked between the first lines and here.
             self.wake()
 
-    def drop(self, connection: LiveConnection) -> bool:
-        """Queue the end of a connection that was accepted, and that no drain counted.
+    def take(self, into: list[Any]) -> None:
+        """Take out what waits, into a list. For one thread at a time. O(n)."""
+        self.queued = self.voids = 0
+        self.last_ending = None
+        # Those of counted ones ended first.
+        drain_deque(self.ends, into)
+        take(self.fresh, into)
 
-        Returns:
-            False if it is not in :attr:`fresh`.
-        """
-        ends, listened = self.ends, self.listened
-        # One step removes and queues. An exception between two would lose the end.
-        removal = map(self.fresh.remove, (connection,))
-        try:
-            if len(ends) < END_LIMIT:
-                end = plain_end(connection, listened, len(ends) < LISTED)
-                ends.extend(zip(removal, (end,)))  # noqa: B905
-            else:
-                self._overflow(connection, removal)
-        except KeyError:
-            return False
-        if not listened:
-            connection.scope = None
-        return True
-
-    def leave(self, connection: LiveConnection) -> bool:
+    def leave(self, connection: LiveConnection, is_listed: bool) -> None:
         """Queue the end of a counted connection, so the object can be freed at once.
 
-        Returns:
-            False if it is not in :attr:`counted`.
+        Raises:
+            KeyError: it is not in :attr:`counted`.
         """
-        listened = self.listened
+        # One step removes and queues. An exception between two would lose the end.
         removal = map(self.counted.pop, (connection,))
-        end = plain_end(connection, listened, len(self.ends) < LISTED)
+        end = plain_end(connection, self.listened, is_listed)
         # After the removal no drain changes its user and number any more.
         counted = map(_COUNTED, (connection,))
-        try:
-            self.ends.extend(zip(removal, (end,), counted))  # noqa: B905
-        except KeyError:
-            return False
-        if not listened:
-            connection.scope = None
-        return True
+        self.ends.extend(zip(removal, (end,), counted))  # noqa: B905
 
-    def _overflow(
-        self, connection: LiveConnection, removal: Iterator[CountKey | None]
-    ) -> None:
+    def _overflow(self, connection: LiveConnection, cell: Cell) -> None:
         ending, is_rejected = connection.ending, connection.state == REJECTED
         counter = self.overflow.counter(ending, is_rejected=is_rejected)
+        removal = map(cell.__setitem__, (0,), (None,))
         _exhaust(zip(removal, counter))  # noqa: B905
         if not is_rejected:
             handshake_at = connection.counted_user
             self.overflow.add_times(handshake_at, connection.opened_at, ending[1])
+        self.voids += 1
+        if self.voids > END_LIMIT:
+            self.voids = 0
+            drop_void(self.fresh)
 
     def settle(self, connection: LiveConnection) -> None:
         """Record an end that an exception has interrupted. O(1)."""
         self.unwatched.discard(connection)
-        self.closed(connection)
+        cell = connection.waiting
+        content = [] if cell is None else [*cell]
+        if cell is None or content in ([], [connection]):
+            self.closed(connection)
+            return
+        if connection.state == REJECTED:
+            # A drain that has it already finds the cell empty.
+            self.fresh.append(cell)
+        self._free(connection)
+        self.wake()
 
-    def withdraw(self, connection: LiveConnection) -> None:
-        """Remove a connection that was added, and whose accept did not go out."""
-        self.fresh.discard(connection)
+    def _free(self, connection: LiveConnection) -> None:
+        """Drop what leads from a scope back to itself, and keep what describes it."""
+        if not self.listened:
+            connection.scope = described_by(connection.scope)
+
+    def withdraw(self, connection: LiveConnection) -> bool:
+        """Remove a connection that was added, and whose accept did not go out.
+
+        Returns:
+            False if a drain counts it.
+        """
+        if not replace(connection, None):
+            return False
         self._remove_note(connection, False)
+        return True
 
     def reopened(self, connection: LiveConnection) -> None:
         """Add a connection again whose close did not go out."""
-        self._take_back(connection)
+        self._remove_note(connection, True)
+        self._return(connection)
         self.ended.discard(connection)
-        if connection not in self.counted and connection not in self.fresh:
+        if connection not in self.counted and not replace(connection, connection):
             # It needs a new number: a report may already carry the end of this one.
             connection.number = 0
-            connection.counted = False
+            connection.waiting = [connection]
             self.opened(connection)
 
     def readmitted(self, connection: LiveConnection) -> None:
-        """Undo :meth:`refusing`: the rejection of a handshake did not go out."""
-        self._take_back(connection)
-        self.fresh.discard(connection)
+        """Undo the rejection of a handshake that did not go out."""
+        self._remove_note(connection, True)
+        replace(connection, None)
 
-    def _take_back(self, connection: LiveConnection) -> None:
-        """Put a connection back whose end no drain has taken.
+    def _return(self, connection: LiveConnection) -> None:
+        """Put back a counted connection whose end no drain has taken.
 
         O(ends), after an exception only.
         """
-        self._remove_note(connection, True)
         for queued in tuple(self.ends):
-            end = End.of(queued)
-            if end.ending is connection.ending:
+            key, end, _ = queued
+            if end[ENDING] is connection.ending:
                 removal = map(self.ends.remove, (queued,))
-                if end.key is None:
-                    back = map(self.fresh.add, (connection,))
-                else:
-                    back = map(self.counted.__setitem__, (connection,), (end.key,))
-                # A drain may be quicker. One step, as in :meth:`_queue`.
+                back = map(self.counted.__setitem__, (connection,), (key,))
+                # A drain may be quicker. One step, as in :meth:`leave`.
                 with contextlib.suppress(ValueError):
                     _exhaust(zip(removal, back, strict=False))
 

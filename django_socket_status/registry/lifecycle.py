@@ -20,6 +20,7 @@ __all__ = [
     "OPEN",
     "REJECTED",
     "RUNNING",
+    "Cell",
     "Ending",
     "Event",
     "EventSource",
@@ -46,6 +47,10 @@ RUNNING, NOTED, FINISHED = range(3)
 RawEnding = tuple[EndedBy, float, Mapping[str, Any] | None]
 
 
+#: A list of at most one element: see :mod:`.cells`.
+Cell = list[Any]
+
+
 class LiveConnection:
     """One WebSocket of this process, from its handshake to its end.
 
@@ -54,7 +59,6 @@ class LiveConnection:
     """
 
     __slots__ = (
-        "counted",
         "counted_user",
         "ending",
         "loop",
@@ -66,6 +70,7 @@ class LiveConnection:
         "scope",
         "source",
         "state",
+        "waiting",
     )
 
     scope: Scope | None
@@ -85,8 +90,9 @@ class LiveConnection:
     phase: int
     """``RUNNING`` until the end is in the intake, then ``NOTED``; ``FINISHED`` once the
     application has ended."""
+    waiting: Cell | None
+    """Where it waits for a drain, which sets this to ``None``: see :mod:`.cells`."""
     # ---
-    counted: bool
     number: int
     """Part of its public id; 0 until a drain has counted the connection."""
     counted_user: str | float | None

@@ -6,7 +6,9 @@ open, so the three agree, also after an exception interrupted a drain.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
@@ -22,12 +24,21 @@ from django_socket_status.activity.totals import (
 from django_socket_status.endings import Cause
 from django_socket_status.limits import bounded_text
 from django_socket_status.records import OpenedConnection
-from django_socket_status.registry.causes import Causes
+from django_socket_status.registry.causes import SERVICE_RESTART, Causes
 from django_socket_status.registry.counts import Counts
 from django_socket_status.registry.ends import (
+    COUNTED_USER,
+    ENDING,
     ENTRY_LIMIT,
+    FACTS,
+    FACTS_AT,
+    IS_REJECTED,
+    KEY,
+    OPENED_AT,
+    PLACE,
     End,
     OverflowedEnds,
+    PlainEnd,
     QueuedEnd,
 )
 from django_socket_status.registry.lifecycle import RawEnding
@@ -36,6 +47,8 @@ __all__ = ["ENTRY_LIMIT", "EntryList", "Tally", "status_of"]
 
 #: Bytes of a close reason: RFC 6455, section 5.5.
 MAX_REASON = 123
+#: So many of the facts give a connection its type.
+PLACED = len(PLACE)
 
 DescribeEnd = Callable[[End], OpenedConnection]
 
@@ -54,21 +67,31 @@ class EntryList:
         self.closed, self.rejected = [], []
         self.closed_left_out = self.rejected_left_out = 0
 
-    def add_closed(self, end: End, causes: Causes, describe: DescribeEnd) -> None:
-        """List a closed connection, if there is room."""
-        if len(self.closed) >= ENTRY_LIMIT or not end.is_described:
-            self.closed_left_out += 1
-            return
-        _, at, code, reason, cause = causes.decide(end.ending)
-        reason = bounded_text(reason, MAX_REASON)
-        self.closed.append(EndedConnection(describe(end), at, cause, code, reason))
+    def add(
+        self, ends: Iterable[PlainEnd], causes: Causes, describe: DescribeEnd
+    ) -> None:
+        """List what ended, where there is room."""
+        closed = [it for it in ends if not it[IS_REJECTED]]
+        rejected = [it for it in ends if it[IS_REJECTED]]
+        room = ENTRY_LIMIT - len(self.closed)
+        listed = _described(closed, room)
+        self.closed_left_out += len(closed) - len(listed)
+        for end in listed:
+            _, at, code, reason, cause = causes.decide(end.ending)
+            reason = bounded_text(reason, MAX_REASON)
+            self.closed.append(EndedConnection(describe(end), at, cause, code, reason))
+        listed = _described(rejected, ENTRY_LIMIT - len(self.rejected))
+        self.rejected_left_out += len(rejected) - len(listed)
+        for end in listed:
+            self.rejected.append(
+                RejectedHandshake(describe(end), status_of(end.ending))
+            )
 
-    def add_rejected(self, end: End, status: str, describe: DescribeEnd) -> None:
-        """List a rejected handshake, if there is room."""
-        if len(self.rejected) >= ENTRY_LIMIT or not end.is_described:
-            self.rejected_left_out += 1
-        else:
-            self.rejected.append(RejectedHandshake(describe(end), status))
+
+def _described(ends: Iterable[PlainEnd], room: int) -> list[End]:
+    """Return the first ends of which more is known than their type."""
+    found = (End(*it) for it in ends if len(it[FACTS_AT] or ()) == len(FACTS))
+    return [*itertools.islice(found, max(0, room))]
 
 
 class _Settled(NamedTuple):
@@ -136,7 +159,7 @@ class Tally:
 
     def add(
         self,
-        ends: Sequence[End],
+        ends: Sequence[PlainEnd],
         causes: Causes,
         describe: DescribeEnd,
         kind_of: Callable[[End], str],
@@ -150,32 +173,62 @@ class Tally:
             kind_of: Returns its type alone.
         """
         totals = self._settled.totals.copy()
-        waits: list[float] = []
-        durations: dict[str, list[float]] = {}
-        for end in ends:
-            kind = end.key.opened_as if end.key else self.type_of(kind_of(end))
-            if end.is_rejected:
-                self._add_rejected(totals, kind, end, describe)
+        for (kind, by, said), alike in self._alike(ends, kind_of).items():
+            if by is None:
+                _add_status(totals, kind, said, len(alike))
                 continue
-            cause, code = causes.outcome(end.ending)
-            _add_ending(totals, kind, cause, code, 1)
-            durations.setdefault(kind, []).append(end.ending[1] - end.opened_at)
-            if end.key is None and isinstance(end.counted_user, float):
-                waits.append(end.opened_at - end.counted_user)
-            if self.lists_ends:
-                self.entries.add_closed(end, causes, describe)
-        for kind, seconds in durations.items():
-            totals.add_durations(kind, seconds)
-        totals.accepts.add(waits)
+            _add_ending(totals, kind, *causes.outcome(alike[0][ENDING]), len(alike))
+            totals.add_durations(kind, [it[ENDING][1] - it[OPENED_AT] for it in alike])
+            totals.accepts.add(
+                it[OPENED_AT] - it[COUNTED_USER]
+                for it in alike
+                if it[KEY] is None and isinstance(it[COUNTED_USER], float)
+            )
+        if self.lists_ends:
+            self.entries.add(ends, causes, describe)
         self._settled = _Settled(totals, self._batch)
 
-    def _add_rejected(
-        self, totals: Totals, kind: str, end: End, describe: DescribeEnd
-    ) -> None:
-        status = status_of(end.ending)
-        _add_status(totals, kind, status, 1)
-        if self.lists_ends:
-            self.entries.add_rejected(end, status, describe)
+    def _alike(
+        self, ends: Sequence[PlainEnd], kind_of: Callable[[End], str]
+    ) -> dict[tuple[Any, ...], list[PlainEnd]]:
+        """Return ends by their type, what ended them, and what the message said.
+
+        Rejected ones: by their type, ``None``, and their status.
+        """
+        found: dict[tuple[Any, ...], list[PlainEnd]] = {}
+        kinds: dict[Any, str] = {}
+        for end in ends:
+            key, _, _, _, ending, source, overrides, facts, is_rejected, _ = end
+            by, _, message = ending
+            said: Any = None
+            if is_rejected:
+                by, said = None, status_of(ending)
+            elif message is not None:
+                code = message.get("code")
+                if code is None or (type(code) is int and code != SERVICE_RESTART):
+                    said = code, "reason" in message
+                else:
+                    # It is not like any other, or may have no hash.
+                    said = id(end)
+            if key is not None:
+                kind = key.opened_as
+            else:
+                where = (id(source), *facts[:PLACED]) if facts else id(source)
+                try:
+                    kind = kinds[where] if overrides is None else ""
+                except (KeyError, TypeError):
+                    # A path that is no text may have no hash.
+                    kind = ""
+                if not kind:
+                    kind = self.type_of(kind_of(End(*end)))
+                    if overrides is None:
+                        with contextlib.suppress(TypeError):
+                            kinds[where] = kind
+            alike = found.get((kind, by, said))
+            if alike is None:
+                alike = found[kind, by, said] = []
+            alike.append(end)
+        return found
 
     def add_overflowed(self, overflowed: OverflowedEnds, causes: Causes) -> None:
         """Count ends whose types were given up."""

@@ -55,7 +55,8 @@ def forget_worker() -> None:
     for thread in threads:
         thread.join(SETTLE_SECONDS)
     intake = registry.intake
-    for connection in {*intake.counted, *intake.fresh, *intake.ended}:
+    waiting = {it for cell in intake.fresh for it in cell}
+    for connection in {*intake.counted, *waiting, *intake.ended}:
         if isinstance(connection, Connection):
             connection.leave_out()
     registry.reset()

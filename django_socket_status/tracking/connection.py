@@ -75,7 +75,7 @@ class Connection(LiveConnection):
         self.counted_user = self.opened_at = time()
         self.state = HANDSHAKE
         self.phase = RUNNING
-        self.counted = False
+        self.waiting = None
         self.number = 0
         # Of ``asyncio.events.__all__``: no exception where no loop runs.
         self.loop = running_loop()
@@ -113,15 +113,13 @@ class Connection(LiveConnection):
     def send(self, message: Message) -> Awaitable[Any]:
         """Send a message of the application."""
         try:
-            is_content = message["type"] == "websocket.send"
+            if message["type"] != "websocket.send":
+                return self._watch(message)
         except Exception:  # noqa: BLE001
             # The message is malformed, or there was no room for a call: look again.
-            is_content = False
-        if is_content:
-            passes = self.passes
-            if passes is not None:
-                return passes(message)
-        return self._watch(message)
+            return self._watch(message)
+        passes = self.passes
+        return self._watch(message) if passes is None else passes(message)
 
     async def _watch(self, message: Message) -> Any:
         """Send a message, and record what it does to the connection."""
@@ -135,19 +133,23 @@ class Connection(LiveConnection):
                 # The message is malformed: the server will raise its own error.
                 kind = None
             # Here and not in a method: each call would cost every connection.
-            if kind == "websocket.accept":
-                if before == HANDSHAKE:
-                    if self.ask is not None:
-                        self._set_overrides()
-                    self.opened_at = time()
-                    self.state = OPEN
-                    intake.opened(self)
+            if kind == "websocket.accept" and before == HANDSHAKE:
+                if self.ask is not None:
+                    self._set_overrides()
+                self.opened_at = time()
+                self.waiting = [self]
+                self.state = OPEN
+                # As ``intake.opened(self)``.
+                if intake.listened:
+                    intake.notes.append((self, False))
+                intake.fresh.append(self.waiting)
+                if intake.quiet:
+                    intake.wake()
             elif kind == "websocket.send":
                 self._let_pass()
-            elif kind == "websocket.close":
-                self._end("server", message)
-            elif kind == "websocket.http.response.start":
-                self._end("server", _status_in(message, before))
+            elif kind in ("websocket.close", "websocket.http.response.start"):
+                said = message if kind == "websocket.close" else None
+                self._end("server", said or _status_in(message, before))
             awaitable = False
             awaitable = self._send(message)
             return await awaitable
@@ -173,12 +175,9 @@ class Connection(LiveConnection):
                 self.passes = None
                 intake.unwatched.discard(self)
         elif state == OPEN:
-            self.state = before
-            if self.counted:
-                # A report has carried it. It ends later, or is accepted again.
-                self.state = OPEN
-            else:
-                intake.withdraw(self)
+            # Else a report carries it. It ends later, or is accepted again.
+            if intake.withdraw(self):
+                self.state = before
         else:
             self.phase = RUNNING
             self.scope = scope
@@ -219,7 +218,7 @@ class Connection(LiveConnection):
         else:
             self.opened_at = now
             self.ask = None
-            intake.refusing(self)
+            self.waiting = [self]
             self.state = REJECTED
         intake.closed(self)
         self.phase = NOTED

@@ -50,6 +50,7 @@ def test_connection_that_is_counted_and_closed_in_one_drain_is_taken_back():
         return describe(connection)
 
     socket.connection.opened_at = 1.0
+    socket.connection.waiting = [socket.connection]
     socket.connection.state = OPEN
     ours.intake.opened(socket.connection)
     changes = ours.drain(describe_slowly)

@@ -9,7 +9,13 @@ import pytest
 from pytest import approx
 
 from django_socket_status.registry import ends, intake
-from django_socket_status.registry.ends import End, Overflow, described_by, plain_end
+from django_socket_status.registry.ends import (
+    End,
+    Overflow,
+    described_by,
+    plain_end,
+    plain_ends,
+)
 from django_socket_status.registry.lifecycle import LiveConnection
 from django_socket_status.registry.registry import registry
 from tests.support.asgi_driver import Socket
@@ -39,8 +45,7 @@ def ended_with(scope: object, source: object = None) -> LiveConnection:
 def test_facts_are_what_describes_a_connection_and_nothing_private():
     scope = {"path": "/ws/", "headers": [(b"cookie", b"secret")], "user": "ada"}
     connection = ended_with(scope)
-    end = End.of((None, plain_end(connection, listened=False, is_listed=True)))
-    assert end.is_described
+    end = End(*plain_end(connection, listened=False, is_listed=True))
     assert end.connection is None
     live = end.as_live()
     assert live.scope is not None
@@ -55,19 +60,17 @@ def test_facts_are_what_describes_a_connection_and_nothing_private():
 def test_end_that_is_not_listed_has_what_gives_its_type():
     scope = {"path": "/ws/", "user": "ada"}
     by_class = plain_end(ended_with(scope), listened=False, is_listed=False)
-    assert End.of((None, by_class)).facts is None
+    assert End(*by_class).facts is None
     by_path = plain_end(ended_with(scope, object()), listened=False, is_listed=False)
-    end = End.of((None, by_path))
-    assert not end.is_described
-    assert end.place == ("/ws/", None, None, None)
+    end = End(*by_path)
+    assert end.facts == ("/ws/", None, None, None)
 
 
 @pytest.mark.parametrize("scope", [None, Secretive(path="/")])
 @pytest.mark.parametrize("is_listed", [False, True])
 def test_scope_that_cannot_be_read_has_no_facts(scope, is_listed):
-    end = End.of((None, plain_end(ended_with(scope, object()), False, is_listed)))
+    end = End(*plain_end(ended_with(scope, object()), False, is_listed))
     assert not end.facts
-    assert not end.is_described
     assert end.as_live().scope == {}
 
 
@@ -83,8 +86,8 @@ def test_message_of_another_class_is_read_once():
     message = Broken(code=1000)
     connection = ended_with({})
     connection.ending = ("client", 2.0, message)
-    end = End.of((None, plain_end(connection, listened=False, is_listed=True)))
-    assert end.ending == ("client", 2.0, {})
+    (plain,) = plain_ends([plain_end(connection, listened=False, is_listed=True)])
+    assert End(*plain).ending == ("client", 2.0, {})
 
 
 @pytest.fixture
@@ -100,7 +103,7 @@ def test_ends_without_room_lose_their_type_alone():
     Socket().open().leave()
     Socket().close()
     Socket().end(ValueError())
-    assert not registry.intake.ends
+    assert not any(cell[0] for cell in registry.intake.fresh)
     for _ in range(2):
         registry.drain(describe)
         totals = registry.totals()
@@ -182,7 +185,9 @@ def test_reporter_stalled_under_50_000_connections_counts_each(monkeypatch):
             socket.leave()
         else:
             socket.close()
-    assert len(registry.intake.ends) == ends.END_LIMIT
+    kept = [cell for cell in registry.intake.fresh if cell[0] is not None]
+    assert len(kept) == ends.END_LIMIT
+    assert len(registry.intake.fresh) <= 2 * ends.END_LIMIT + 1
     registry.drain(describe)
     totals = registry.totals()
     assert sum(totals.opened.values()) == 50_000

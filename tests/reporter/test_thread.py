@@ -732,7 +732,8 @@ def test_backend_that_hangs_holds_up_no_socket():
     begin_heartbeat()
     # A lock that the reporter holds would stand still for ever here.
     assert time.process_time() - began < 60
-    assert len(registry.intake.fresh) == 100
+    still_open = [it for (it,) in registry.intake.fresh if type(it) is not tuple]
+    assert len(still_open) == 100
     recorder().before = accepting
     go_on.set()
     wait_until(lambda: recorder().counts == {"call": 101})

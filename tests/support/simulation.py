@@ -67,7 +67,6 @@ class Simulated:
         for _ in range(number):
             connection = self._new(REJECTED)
             connection.ending = ("server", 2.0, {"type": "websocket.close"})
-            self.registry.intake.refusing(connection)
             self.registry.intake.closed(connection)
         self.deeds["rejected"] += number
 
@@ -76,7 +75,8 @@ class Simulated:
         connection.source, connection.scope = CallConsumer, {"path": "/ws/call/"}
         connection.overrides = connection.passes = None
         connection.opened_at, connection.counted_user = 1.0, 0.5
-        connection.state, connection.number, connection.counted = state, 0, False
+        connection.state, connection.number = state, 0
+        connection.waiting = [connection]
         return connection
 
 
