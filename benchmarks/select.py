@@ -62,11 +62,10 @@ def _filled(size: int, sockets: int) -> Registry:
         connection = LiveConnection()
         connection.scope = {"user": str(number // sockets), "headers": []}
         connection.state, connection.phase = OPEN, 0
-        connection.waiting = [connection]
         connection.number, connection.opened_at = 0, 1.0
         connection.counted_user = 0.5
         connection.source = connection.overrides = connection.loop = None
-        registry.intake.fresh.append(connection.waiting)
+        registry.intake.opened(connection)
     registry.drain(_describe)
     return registry
 

@@ -40,7 +40,7 @@ def is_sample_due(sampled_at: float | None, now: float, wall_now: float) -> bool
     """Return whether a bucket of ten seconds of the history has no sample yet.
 
     The buckets are those of wall time, so that each has one sample, if workers report
-    often enough. When the last sample was is measured by a clock that nobody sets.
+    often enough. When the last sample was is measured by a monotonic clock.
 
     Args:
         sampled_at: When a worker was told last to sample; ``None`` if none was.

@@ -103,11 +103,12 @@ class Intake:
         return bool(self.fresh or self.ended or self.altered or self.ends)
 
     def opened(self, connection: LiveConnection) -> None:
-        """Queue the cell of a connection whose state is ``OPEN``. O(1), any thread."""
+        """Queue a connection whose state is ``OPEN``. O(1), from any thread."""
+        cell = connection.waiting = [connection]
         if self.listened:
             # Before the cell: a drain that finds the connection must find its note.
             self.notes.append((connection, False))
-        self.fresh.append(connection.waiting)  # type: ignore[arg-type]
+        self.fresh.append(cell)
         if self.quiet:
             self.wake()
 
@@ -215,7 +216,6 @@ class Intake:
         if connection not in self.counted and not replace(connection, connection):
             # It needs a new number: a report may already carry the end of this one.
             connection.number = 0
-            connection.waiting = [connection]
             self.opened(connection)
 
     def readmitted(self, connection: LiveConnection) -> None:

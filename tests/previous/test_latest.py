@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,15 @@ from tests.previous.test_rollout import (
     Process,
     Start,
     ids_of,
-    new,
     new_code,
-    old,
     start,
     store,
+    unzip,
     wait_until,
     wait_until_right,
 )
 
-__all__ = ["new", "new_code", "old", "start", "store"]
+__all__ = ["new_code", "start", "store", "unzip"]
 
 pytestmark = pytest.mark.faults
 
@@ -33,11 +32,9 @@ pytestmark = pytest.mark.faults
 
 
 @pytest.fixture
-def old_code(tmp_path: Path) -> Path:
-    """Unzip the wheel; return the directory that holds the package."""
-    with zipfile.ZipFile(WHEEL) as wheel:
-        wheel.extractall(tmp_path / "latest")
-    return tmp_path / "latest"
+def old_code(unzip: Callable[[Path], Path]) -> Path:
+    """Return the directory that holds the package of the wheel."""
+    return unzip(WHEEL)
 
 
 def leave(process: Process, *indices: int) -> None:
@@ -60,8 +57,9 @@ def causes(process: Process) -> Counter[str]:
 
 
 def test_both_versions_command_each_other_and_tell_the_same(
-    old: Process, new: Process, start: Start, old_code: Path
+    start: Start, old_code: Path, new_code: Path
 ) -> None:
+    old, new, killed = map(start, (old_code, new_code, old_code))
     old.open(OF_THE_OLD)
     new.open(OF_THE_NEW)
     wait_until_right(old, new)
@@ -76,7 +74,6 @@ def test_both_versions_command_each_other_and_tell_the_same(
     wait_until_right(old, new)
     expected = Counter(disconnected=3)
     # Each tells what a killed worker of the other version held.
-    killed = start(old_code)
     killed.open(OF_THE_OLD)
     wait_until_right(old, new, killed)
     killed.kill()

@@ -50,7 +50,6 @@ def test_connection_that_is_counted_and_closed_in_one_drain_is_taken_back():
         return describe(connection)
 
     socket.connection.opened_at = 1.0
-    socket.connection.waiting = [socket.connection]
     socket.connection.state = OPEN
     ours.intake.opened(socket.connection)
     changes = ours.drain(describe_slowly)
@@ -297,7 +296,7 @@ def test_connection_that_ends_while_it_is_drained_is_counted_right(race, setting
     for drained in itertools.count():
         # Each turn meets every second, third or fourth place of the drain. A recount
         # makes more of them, of which most are the drain's that follows.
-        step = 4 if setting.anew else 2 if setting.listened else 3
+        step = 4 if setting.again else 2 if setting.listened else 3
         turns = (*range(drained % step, 14, step), 1000)
         came_between = [run(race, [drained, it], 1, setting) for it in turns]
         if not any(came_between):

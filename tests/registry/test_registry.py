@@ -233,7 +233,6 @@ def test_any_number_of_distinct_values_is_bounded_and_given_back(monkeypatch):
         labels = {f"label-{number}": str(number)}
         connection.overrides = Overrides(type=f"type-{number}", added=labels)
         connection.opened_at, connection.state = 1.0, OPEN
-        connection.waiting = [connection]
         registry.intake.opened(connection)
         connections.append(connection)
     assert len(registry.drain(describe).opened) == count

@@ -66,6 +66,7 @@ class Simulated:
     def reject(self, number: int) -> None:
         for _ in range(number):
             connection = self._new(REJECTED)
+            connection.waiting = [connection]
             connection.ending = ("server", 2.0, {"type": "websocket.close"})
             self.registry.intake.closed(connection)
         self.deeds["rejected"] += number
@@ -76,7 +77,6 @@ class Simulated:
         connection.overrides = connection.passes = None
         connection.opened_at, connection.counted_user = 1.0, 0.5
         connection.state, connection.number = state, 0
-        connection.waiting = [connection]
         return connection
 
 
