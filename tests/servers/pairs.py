@@ -1,7 +1,7 @@
 """Two processes of one server, which share a store, and what their clients see.
 
 To start them takes longer than most tests, so one pair serves many tests of several
-modules: the fixture ``workers`` is in ``conftest.py``.
+modules: the fixture ``both`` is in ``conftest.py``.
 """
 
 from __future__ import annotations
@@ -14,12 +14,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import psutil
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
 from django_socket_status.control.results import DisconnectResult
 from django_socket_status.services import SocketStatusService
-from tests.servers.servers import SECONDS, Site, site_of, started, wait_until
+from tests.servers.servers import (
+    SECONDS,
+    Site,
+    pid_of,
+    site_of,
+    started,
+    wait_until,
+)
 from tests.support.redis_servers.server import RedisServer
 
 REDIS = "django_socket_status.backends.redis.RedisBackend"
@@ -85,6 +93,17 @@ class Pair:
         wait_until(is_so, explain=lambda: (found, [it.stderr for it in self.sites]))
         assert found[0] is not None
         return found[0]
+
+    def freeze(self, client: ClientConnection) -> int:
+        """Freeze the worker that serves a client; return its process id."""
+        process = psutil.Process(pid_of(client))
+        process.suspend()
+        wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
+        # The store answers what the worker has sent before. Then no answer is left that
+        # could bring it a command of the test.
+        for _ in range(2):
+            self.service.get_connections(limit=1)
+        return process.pid
 
     def flush(self) -> None:
         """Lose everything that the store has."""

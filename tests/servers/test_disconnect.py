@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection
 
 from tests.servers.closes import observe, written
 from tests.servers.pairs import end_of, pair
-from tests.servers.servers import answer_of, pid_of, wait_until
+from tests.servers.servers import answer_of, wait_until
 
 pytestmark = pytest.mark.server
 
@@ -58,8 +58,7 @@ def test_worker_that_is_frozen_does_not_answer_and_closes_later(both):
     with ExitStack() as stack:
         clients = both.open(stack, "async/leaving/")
         both.settle(2)
-        frozen = pid_of(clients[0])
-        os.kill(frozen, signal.SIGSTOP)
+        frozen = both.freeze(clients[0])
         try:
             result = both.service.disconnect(type="async_room", wait_seconds=1.0)
             assert end_of(clients[1]) == (4000, "")
@@ -78,8 +77,7 @@ def test_store_that_loses_everything_is_said_to_know_nothing(both):
     with ExitStack() as stack:
         clients = both.open(stack, "async/leaving/")
         both.settle(2)
-        frozen = pid_of(clients[0])
-        os.kill(frozen, signal.SIGSTOP)
+        frozen = both.freeze(clients[0])
         try:
             with both.disconnecting(all=True, wait_seconds=1.0) as asked:
                 assert end_of(clients[1]) == (4000, "")
@@ -126,8 +124,7 @@ def test_two_operators_close_once_and_a_client_leaves_meanwhile(both):
         clients = both.open(stack, "async/leaving/")
         leaver = stack.enter_context(both.sites[0].open("async/leaving/"))
         both.settle(3)
-        frozen = pid_of(leaver)
-        os.kill(frozen, signal.SIGSTOP)
+        frozen = both.freeze(leaver)
         try:
             with (
                 both.disconnecting(all=True) as one,

@@ -5,14 +5,12 @@ These tests come last: those before them have used the same workers.
 
 from __future__ import annotations
 
-import os
-import signal
 from contextlib import ExitStack
 
 import pytest
 
 from tests.servers.pairs import end_of
-from tests.servers.servers import pid_of, wait_until
+from tests.servers.servers import wait_until
 
 pytestmark = pytest.mark.server
 
@@ -25,7 +23,7 @@ def test_worker_that_is_killed_is_not_said_to_have_closed_anything(both):
         drained = both.open(stack, "async/drained/")
         both.settle(4)
         drain = service.drain(all=True, grace_seconds=600).command_id
-        os.kill(pid_of(clients[0]), signal.SIGSTOP)
+        both.freeze(clients[0])
         with both.disconnecting(labels={"room": "leaving"}, wait_seconds=1.0) as asked:
             assert end_of(clients[1]) == (4000, "")
             killed.kill()

@@ -5,6 +5,7 @@ A process that was only frozen takes its connections back.
 
 from __future__ import annotations
 
+import itertools
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -15,23 +16,29 @@ import psutil
 import pytest
 
 from tests.servers.happened import Known, Status, read, store_of, wait_for
-from tests.servers.servers import Site, killed, wait_until
+from tests.servers.servers import Site, killed, serving, wait_until
 
 pytestmark = [pytest.mark.server, pytest.mark.faults]
 
 TYPES = {"async": "async_room", "bare": "ws_bare"}
 HELD = Counter({"async_room": 3, "ws_bare": 2})
 
-Serve = Callable[..., Site]
-
 
 @pytest.fixture(params=["sqlite", pytest.param("redis", marks=pytest.mark.redis)])
 def start(
-    request: pytest.FixtureRequest, serve: Serve, tmp_path: Path
+    request: pytest.FixtureRequest, tmp_path: Path
 ) -> Iterator[Callable[[], Site]]:
     """Return what starts one more process that reports to the same store."""
-    with store_of(request.param, tmp_path) as store:
-        yield lambda: serve("uvicorn-sansio", socket_status=store)
+    numbers = itertools.count(1)
+    # The processes end before their store.
+    with store_of(request.param, tmp_path) as store, ExitStack() as stack:
+
+        def start() -> Site:
+            directory = tmp_path / f"site-{next(numbers)}"
+            site = serving("uvicorn-sansio", directory, socket_status=store)
+            return stack.enter_context(site)
+
+        yield start
 
 
 @pytest.fixture
