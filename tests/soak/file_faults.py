@@ -33,8 +33,7 @@ DAMAGE = (
     ("worker", "identity", "7"),
     ("worker", "reported_at", "now"),
     ("tally", "users", "many"),
-    # So low that no reports make a number of it that could be true.
-    ("tally", "users", -1_000_000),
+    ("tally", "users", -1),
 )
 ACTIVITY_DAMAGE = (
     ("state", "value", "something else"),

@@ -51,7 +51,12 @@ def renew(database: sqlite3.Connection, report: Report, now: float) -> int | Non
 
     Returns:
         ``None`` if the report does not follow the last one, so a full one is needed.
+
+    Raises:
+        sqlite3.DatabaseError: the tally is damaged.
     """
+    # Before it changes: the triggers add to it, and SQLite takes a text for 0.
+    read_tally(database)
     worker_id = report.worker.worker_id
     state = (
         report.sequence,
@@ -183,8 +188,13 @@ def reap(database: sqlite3.Connection) -> None:
     """Remove a bounded number of rows of gone workers.
 
     Users go first, since they make each read slower.
+
+    Raises:
+        sqlite3.DatabaseError: the tally is damaged.
     """
     budget = SWEEP_ROWS
+    # Before it changes, as in :func:`renew`.
+    read_tally(database)
     gone = [key for (key,) in database.execute(sql.READ_GONE)]
     for statement in (sql.REAP_PRESENCE, sql.REAP_CONNECTIONS):
         for key in gone:

@@ -165,6 +165,19 @@ def test_damaged_connection_may_be_one_that_is_searched(
     assert not page.complete
 
 
+@pytest.mark.parametrize("value", ["many", -1, 1.5])
+def test_no_report_makes_a_number_of_a_damaged_tally(
+    backend, damage, workers, clock, value
+):
+    damage("UPDATE tally SET users = ?", value)
+    worker = workers["a"]
+    assert not backend.report(worker.change(worker.open(user="c")))
+    for worker in workers.values():
+        assert backend.report(worker.full())
+    clock.advance(4.9)
+    assert backend.read().unique_users == 3
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [("users", "many"), ("users", -1), ("users", 1.5), ("made_at", "now")],
