@@ -248,8 +248,8 @@ def shown_records() -> Iterator[Any]:
         r"^\.\. autoclass:: django_socket_status\.([\w.]+)\.(\w+)\n   :members: (.*)$",
         re.M,
     )
-    for page in ("python.md", "backends.md"):
-        text = (REFERENCE / page).read_text(encoding="utf-8")
+    for page in sorted(REFERENCE.glob("*.md")):
+        text = page.read_text(encoding="utf-8")
         for module, name, members in entry.findall(text):
             cls = getattr(
                 importlib.import_module(f"django_socket_status.{module}"), name
