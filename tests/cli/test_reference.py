@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 
 import pytest
 
@@ -81,3 +82,22 @@ def test_defaults_and_states_are_those_of_the_code():
     assert f"by default {LIMIT}" in section("Filters")
     states = re.findall(r"^\| (\d) \| `(\w+)` \|", section("`check`"), re.M)
     assert states == [(str(int(it)), it.name) for it in State]
+
+
+def commands() -> set[str]:
+    """Return each command line of any page, from the name of the command on."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    found: set[str] = set()
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        for block in re.findall(r"^```console\n(.*?)^```$", text, re.M | re.S):
+            found.update(re.findall(r"manage\.py socket_status([^|>\n]*)", block))
+    return found
+
+
+def test_each_command_of_the_documentation_is_one():
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    assert len(commands()) > 10
+    for command in sorted(commands()):
+        parser.parse_args(shlex.split(command))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gzip
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from tests.status import test_lists as lists
 from tests.support.held_sockets import open_socket
 from tests.support.live_push import PATH, Visitor, listening
 from tests.support.scripted_backend import SCRIPTED, fails_with, scripted
+from tests.support.source import ROOT
 
 SPECS = Path(__file__).parent / "specs"
 OFFICIAL = {
@@ -137,6 +139,23 @@ def strictly(schema: dict[str, Any], document: dict[str, Any]) -> Any:
         component["additionalProperties"] = False
     whole = {**schema, "components": components}
     return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("README.md", ["Summary"]),
+        ("docs/reference/json.md", ["Summary", "ConnectionPage", "Workers", "Error"]),
+        ("docs/reference/json-activity.md", ["ClosedPage", "Totals", "History"]),
+        ("docs/reference/json-health.md", ["Health", "Health"]),
+    ],
+)
+def test_examples_in_the_documentation_are_as_described(page, names):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    examples = re.findall(r"^```json\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+    for name, example in zip(names, examples, strict=True):
+        schema = {"$ref": f"#/components/schemas/{name}"}
+        strictly(schema, OPENAPI).validate(json.loads(example))
 
 
 @pytest.fixture

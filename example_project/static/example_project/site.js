@@ -56,11 +56,12 @@ const COVERAGE = { process: "one process", host: "all processes of this host", c
 const UPDATES = { live: "live", polling: "every two seconds", reconnecting: "reconnecting" };
 
 function problemOf({ status, error }) {
-  if (error) return `No answer from the server: ${error.message}`;
-  return status.stale ? "The server cannot read the present status." : "";
+  if (error?.code === "network") return "The server does not answer. This page tries again.";
+  if (error) return `The server answered with an error: ${error.message}`;
+  return status.stale ? "The server cannot read the current status." : "";
 }
 
-/** Mark a number that is not the present one: grey, with the time at which it was true. */
+/** Mark an old number: grey, with the time of the last answer. */
 function showAge(isOld, updatedAt) {
   const isShown = isOld && updatedAt !== null;
   at("status-section").classList.toggle("old", isOld);

@@ -1,14 +1,14 @@
 /**
- * Follow the status: live if the server offers it, by polling if not.
+ * Follow the status: by live push if the server offers it, and otherwise by polling.
  *
- * Only this module knows how the status gets to the page.
+ * Only this module knows how the page gets the status.
  */
 
 import { SocketStatusService } from "../django_socket_status/socket-status.js";
 
 /**
- * @param {(snapshot: object) => void} onChange called with what is known, and how well
- * @param {number} everyMilliseconds the pause between two questions while polling
+ * @param {(snapshot: object) => void} onChange called with the snapshot on each change
+ * @param {number} everyMilliseconds the pause between two requests while polling
  */
 export function watchStatus(onChange, everyMilliseconds = 2000) {
   const show = () => onChange(SocketStatusService.getSnapshot());
