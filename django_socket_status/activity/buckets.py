@@ -29,7 +29,7 @@ __all__ = [
     "verify_flow",
 ]
 
-#: The types that a bucket tells apart: the largest ones when it began.
+#: The types that a bucket distinguishes: the largest ones when it began.
 MAX_TYPES = 20
 
 

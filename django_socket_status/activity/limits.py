@@ -43,7 +43,7 @@ def is_sample_due(sampled_at: float | None, now: float, wall_now: float) -> bool
     often enough. When the last sample was is measured by a monotonic clock.
 
     Args:
-        sampled_at: When a worker was told last to sample; ``None`` if none was.
+        sampled_at: When a worker was last asked to sample; ``None`` if none was.
         now: By the same clock. One that went back makes a sample due.
         wall_now: Seconds since the epoch.
     """

@@ -28,8 +28,8 @@ __all__ = [
     "Totals",
 ]
 
-#: The types, close codes and rejection statuses that one worker tells apart. What comes
-#: after that is counted as :data:`OTHER`.
+#: How many types, close codes and rejection statuses one worker distinguishes. All
+#: others count as :data:`OTHER`.
 MAX_KINDS, MAX_CODES, MAX_STATUSES = 50, 32, 16
 OTHER = "other"
 
@@ -39,7 +39,7 @@ ACCEPT_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 #: The largest number that JavaScript reads exactly (ECMA-262, MAX_SAFE_INTEGER).
 _MAX = 2**53 - 1
-#: More names than any worker tells apart: the sum of all workers may have more.
+#: More names than any worker distinguishes: the sum of all workers may have more.
 _MAX_NAMES = 20_000
 
 T = TypeVar("T")

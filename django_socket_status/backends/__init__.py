@@ -43,8 +43,8 @@ def get_backend() -> BaseBackend:
 def close_if_replaced(backend: BaseBackend) -> None:
     """Close a backend again that another one has replaced while it was used.
 
-    For a thread of ours after its use: a changed setting has closed it, and the use has
-    opened it again.
+    A thread of this package calls it after it used the backend: a changed setting may
+    have closed the backend, and the use has opened it again.
     """
     if _backends.get(_CURRENT) is not backend:
         backend.close()

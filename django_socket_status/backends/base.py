@@ -188,4 +188,4 @@ class BaseBackend(OptionalMethods, abc.ABC):
         """Give back connections and files. The next call opens them again."""
 
     def forget_after_fork(self) -> None:
-        """Let go, in a forked child, of what belongs to the parent; close nothing."""
+        """Drop, in a forked child, the connections of the parent; close nothing."""

@@ -1,1 +1,1 @@
-"""Commands to workers: what they say, whom they mean, and how a worker obeys."""
+"""Commands to workers: their content, and how a worker executes them."""

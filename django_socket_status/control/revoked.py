@@ -60,7 +60,7 @@ class Ends:
     def __init__(self, kept: ByKey, openings: Openings) -> None:
         self._kept = kept
         self._openings = openings
-        #: Users of whom a session ended; ``None`` among them: it may be any user's.
+        #: Users whose session ended; ``None`` among them: the user is not known.
         self._signed_out = {
             it.end.user_id for it in kept.values() if isinstance(it.end, SessionEnd)
         }

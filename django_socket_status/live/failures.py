@@ -13,7 +13,7 @@ logger = logging.getLogger("django_socket_status")
 
 #: An episode ends after so many seconds without the error.
 QUIET_SECONDS = 60.0
-#: The most kinds of errors that are told apart.
+#: The most kinds of errors that are distinguished.
 MAX_KINDS = 100
 
 

@@ -1,4 +1,4 @@
-"""Tells receivers and the log who had which connections closed."""
+"""Calls receivers and writes a log line when connections are disconnected."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def requested(command_id: str, order: DisconnectOrder) -> None:
 
 
 def finished(order: DisconnectOrder, result: DisconnectResult) -> None:
-    """Tell what became of a disconnect; in the calling thread."""
+    """Send the result of a disconnect; in the calling thread."""
     facts = _facts(result.command_id, order)
     logger.info(
         "disconnect %s finished%s: %s, code %s%s: matched %d, closed %d, sent %d, "
@@ -120,7 +120,7 @@ async def arequested(command_id: str, order: DisconnectOrder) -> None:
 
 
 async def afinished(order: DisconnectOrder, result: DisconnectResult) -> None:
-    """Tell what became of a disconnect; off the event loop."""
+    """Send the result of a disconnect; off the event loop."""
     await off_the_loop(lambda: finished(order, result))
 
 

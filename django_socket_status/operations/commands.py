@@ -1,4 +1,4 @@
-"""Reads what became of a disconnect, and stops what is not done of it."""
+"""Reads the result of a disconnect, and stops closes that have not begun."""
 
 from __future__ import annotations
 

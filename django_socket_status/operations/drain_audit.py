@@ -1,4 +1,4 @@
-"""Tells receivers and the log who had which workers drained."""
+"""Calls receivers and writes a log line when workers are drained."""
 
 from __future__ import annotations
 

@@ -43,21 +43,22 @@ __all__ = [
     "plain_ends",
 ]
 
-#: The most ends of connections that no drain has counted that wait for the next drain.
-#: Of those beyond it, the type is given up.
+#: How many ends may wait for the next drain, of connections that no drain has counted.
+#: Ends above this limit count without their type.
 END_LIMIT = 10_000
-#: With more counters than that, no further close codes and statuses are told apart.
+#: With more counters, further close codes and statuses count as one.
 _MAX_COUNTERS = 500
 
 
 #: The most closed connections, and rejected handshakes, that one report lists.
 ENTRY_LIMIT = 100
-#: Of a scope, what gives the connection its type; and what else describes it.
+#: The keys of a scope that decide a connection's type, and those that describe it.
 PLACE = ("path", "root_path", "path_remaining", "app_root_path")
 FACTS = (*PLACE, "user", "url_route")
 
-#: What is queued: the fields of an :class:`End`. Of a counted connection its key, that,
-#: and what it was counted as. Plain tuples, since this is on the socket's path.
+#: A queued end: the fields of an :class:`End`. For a counted connection: its key, these
+#: fields, and the user and number that were counted. Plain tuples, since this is on the
+#: socket's path.
 PlainEnd = tuple[Any, ...]
 QueuedEnd = tuple[Any, ...]
 #: Where a plain end has its fields.

@@ -138,7 +138,7 @@ class Intake:
             # A drain holds the connection to count it again.
             self.ended.add(connection)
         except IndexError:
-            # A drain took the connection out, and sees that it has ended.
+            # A drain took the connection out, and finds that it has ended.
             self._free(connection)
         if self.quiet:
             # The reporter looked between the first lines and here.

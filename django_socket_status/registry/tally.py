@@ -110,7 +110,7 @@ class Tally:
         #: Taken out of the intake, to be counted.
         self._batch: list[QueuedEnd] = []
         self._settled = _Settled(Totals(), self._batch)
-        #: The types that are told apart.
+        #: The types that are distinguished.
         self._types: set[str] = {OTHER}
         self.entries = EntryList()
         #: When the totals began to count, in seconds since the epoch.

@@ -14,8 +14,8 @@ MAX_LISTED = 64
 class UserIndex(Mapping[str, int]):
     """The number of connections of each user; for one thread at a time.
 
-    Most users have one connection. Then the connection itself stands in the place of
-    the number 1, so that it costs no memory. A user with a few has a tuple of them.
+    Most users have one connection. The index then holds the connection itself and
+    not the number 1, which costs no memory. A user with a few has a tuple of them.
     """
 
     def __init__(self) -> None:

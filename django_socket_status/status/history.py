@@ -59,7 +59,7 @@ def get_history(span: Span = "1h", type: str | None = None) -> History:
 
     Args:
         span: ``"1h"``, ``"6h"``, ``"1d"`` or ``"7d"``: 60 buckets of a 60th of it.
-        type: Only connections of this type. Each bucket tells apart the 20 largest
+        type: Only connections of this type. Each bucket distinguishes the 20 largest
             types.
 
     Raises:
@@ -86,7 +86,7 @@ class Histories(NamedTuple):
 def get_histories(span: Span = "1h") -> Histories:
     """Return the history of all types, as :func:`get_history`, and of each type.
 
-    The types are those that at least one bucket tells apart.
+    The types are those that at least one bucket distinguishes.
     """
     choice_of("span", span, SPANS)
 

@@ -100,7 +100,7 @@ class History:
     type: str | None
     """The type that was asked for; ``None`` for all types together."""
     types: Sequence[str]
-    """The types that at least one bucket tells apart."""
+    """The types that at least one bucket distinguishes."""
     bucket_seconds: int
     """The length of a bucket."""
     buckets: Sequence[HistoryBucket]

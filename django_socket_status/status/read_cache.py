@@ -40,7 +40,7 @@ class ReadCache:
         #: At most one, created at the first use: see :mod:`.daemon_executor`.
         self._locks: dict[str, Any] = {}
         self.last: Reading | None = None
-        #: The last read that was queued: it answers all who ask before it begins.
+        #: The last queued read: it serves every caller that comes before it begins.
         self.queued: Call[Reading] | None = None
         #: When and why the last read failed; ``None`` if it succeeded.
         self.failed: tuple[float, Exception] | None = None

@@ -57,7 +57,9 @@ with RawClient(int(sys.argv[1]), sys.argv[2]):
 
 def expected_of(server: str) -> dict[str, str]:
     """Return the causes that the page names for a server, by what happened."""
-    head, *rows = table_after("reference/endings-by-server.md", "The causes of the same ends")
+    head, *rows = table_after(
+        "reference/endings-by-server.md", "The causes of the same ends"
+    )
     column = head.index(COLUMNS[server])
     return {row[0]: row[column].strip("*") for row in rows}
 

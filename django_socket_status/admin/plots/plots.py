@@ -19,7 +19,7 @@ __all__ = ["Layer", "Plot", "Row", "plots_of", "sparkline"]
 
 #: What stands in a table for a gap.
 GAP = "\N{EN DASH}"
-#: How many types or causes a plot tells apart; the others are one.
+#: How many types or causes a plot distinguishes; the others are one.
 MOST = 6
 
 

@@ -1,7 +1,7 @@
 """Which workers are alive, by locks that the kernel releases when a process ends.
 
 Each worker locks one byte of a file, at an offset made from its id. The kernel releases
-the lock however the process ends, so the next reader sees that a worker was killed
+the lock however the process ends, so the next reader finds that a worker was killed
 without waiting for its lease.
 
 On Linux these are open file description locks. Systems without them get record locks,

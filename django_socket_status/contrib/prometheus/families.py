@@ -23,7 +23,7 @@ __all__ = ["PREFIX", "families"]
 
 PREFIX = "django_socket_status"
 
-#: The close codes that RFC 6455 and its registry name. They are always told apart.
+#: The close codes that RFC 6455 and its registry name. They are always distinguished.
 KNOWN_CODES = frozenset(map(str, range(1000, 1016)))
 #: A client may send any of 2,000 other codes: above so many, all are ``other``.
 MAX_CODES = 32

@@ -1,4 +1,4 @@
-"""The contract of the history: who samples, and which buckets are kept."""
+"""The contract of the history: which worker samples, and which buckets are kept."""
 
 # A test asserts, and its name is its docstring.
 # ruff: noqa: D102, S101

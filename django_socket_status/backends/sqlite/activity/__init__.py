@@ -2,6 +2,6 @@
 
 Counters, ended connections and the history are in a file of their own, the *activity
 file*: the status file is replaced when it is damaged, since workers can report again
-what is in it. Conditions, commands and who samples are in new tables of the status
+what is in it. Conditions, commands and the last sampler are in new tables of the status
 file, so that a heartbeat reads one file.
 """

@@ -1,4 +1,4 @@
-"""Conditions, commands, and who samples: in tables of the status file.
+"""Conditions, commands, and the last sampler: in tables of the status file.
 
 A report reads and writes them in its own transaction.
 """
