@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 import pytest
 from channels.consumer import AsyncConsumer
+from django.template import Context, Template
 
 import django_socket_status
 from django_socket_status.conf import Settings
@@ -140,6 +141,13 @@ def scopes_of(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
 def test_a_name_without_meaning_is_found():
     snippet = "import os\ndef read():\n    return os.name, missing, len([])\n"
     assert names_without_meaning(snippet, {"os": 1, "read": 1}) == {"missing"}
+
+
+@pytest.mark.parametrize("snippet", [*snippets("html"), *snippets("django")])
+def test_html_snippet_is_a_template(snippet, rf):
+    loaded = "" if "{% load" in snippet else "{% load socket_status i18n %}"
+    with isolated_socket_status():
+        assert Template(loaded + snippet).render(Context({"request": rf.get("/")}))
 
 
 SECRETS = re.compile(
