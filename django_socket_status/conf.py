@@ -62,25 +62,25 @@ def number(default: int, lowest: int, highest: int) -> Any:
 class Settings:
     """The settings of this package. Every field ``x`` is ``SOCKET_STATUS["X"]``."""
 
-    #: Dotted path of the backend class that reports are sent to.
+    #: Dotted path of the backend class.
     backend: str = SQLITE_BACKEND
     #: Keyword arguments of the backend.
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    #: Name of the deployment: processes with the same one meet in one status file. By
+    #: Name of the deployment: processes with the same name share one status file. By
     #: default it is made from the project's directory, settings module and URLs.
     deployment: str = ""
-    #: Seconds between two reports of a worker in which nothing changed.
+    #: Seconds between two reports of a worker without changes.
     heartbeat_seconds: float = seconds(1.0, 0.01, 3600.0)
-    #: Seconds for which a worker counts after its last report.
+    #: Seconds for which a report counts.
     lease_seconds: float = seconds(5.0, 0.02, 86_400.0)
-    #: Seconds for which changes are gathered into one report.
+    #: Seconds for which a worker collects changes for one report.
     report_interval_seconds: float = seconds(0.05, 0.0, 60.0)
-    #: Seconds for which one read of the backend serves every reader of a process.
+    #: Seconds for which a process reuses a read of the backend.
     cache_seconds: float = seconds(0.05, 0.0, 60.0)
-    #: Seconds for which the last good answer is given, marked ``stale``, when the
+    #: Seconds for which readers get the last good answer, marked ``stale``, while the
     #: backend cannot be read.
     stale_seconds: float = seconds(30.0, 0.0, 86_400.0)
-    #: What this release of the project is called; by default the environment says it.
+    #: Name of this release of the project; by default from the environment.
     release: str = ""
     #: Seconds that a call waits for the one thread of ``sync_to_async`` before the
     #: worker logs what it runs.
@@ -102,13 +102,13 @@ class Settings:
     close_on: Sequence[str] = dataclasses.field(default_factory=list)
     #: Types of consumers or routes, by dotted path of the class or by route pattern.
     types: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    #: What ``ws_endpoints`` shows for a type, when the route does not say it all.
+    #: What ``ws_endpoints`` shows for a type, instead of the route.
     endpoints: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    #: The most closed connections that the backend keeps; 0 keeps none.
+    #: How many closed connections the backend keeps.
     closed_limit: int = number(10_000, 0, 10_000)
     #: Seconds for which the backend keeps closed connections and rejected handshakes.
     closed_seconds: float = seconds(604_800.0, 0.0, 604_800.0)
-    #: The most rejected handshakes that the backend keeps; 0 keeps none.
+    #: How many rejected handshakes the backend keeps.
     rejected_limit: int = number(1_000, 0, 1_000)
 
 

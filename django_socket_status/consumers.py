@@ -115,8 +115,8 @@ class SocketStatusMixin:
     def get_socket_status_labels(self) -> Mapping[str, object]:
         """Return the labels of this connection. Called once, when it is accepted.
 
-        By default what the route captured, such as ``{"room": "42"}``, without the
-        route's extra arguments; nothing if ``ASGI_APPLICATION`` does not serve the
+        By default the arguments that the route captured, such as ``{"room": "42"}``,
+        without its extra arguments; nothing if ``ASGI_APPLICATION`` does not serve the
         consumer. Runs on the socket's path: do no I/O. A value is text, a number, a
         UUID or a date. Others are left out: their text may need a query.
         """

@@ -39,8 +39,8 @@ class BackendUnusableError(BackendError):
 
 
 class StatusUnavailableError(SocketStatusError):
-    """Raised to a reader if the status cannot be determined. It never gets a zero."""
+    """Raised if the status cannot be determined; a reader never gets a zero."""
 
 
 class NotKeptError(StatusUnavailableError):
-    """Raised to a reader of what the backend does not keep. No retry will help."""
+    """Raised if the backend does not keep what a reader wants. Do not retry."""

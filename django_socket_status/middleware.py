@@ -20,7 +20,7 @@ __all__ = ["SocketStatusMiddleware"]
 class SocketStatusMiddleware:
     """Count the WebSockets of an ASGI application.
 
-    Goes around any application or router::
+    Put it around any application or router::
 
         "websocket": AuthMiddlewareStack(
             SocketStatusMiddleware(URLRouter(websocket_urlpatterns))

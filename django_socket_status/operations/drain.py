@@ -170,7 +170,7 @@ def stop_drain(
     all: bool = False,
     requested_by: str = "",
 ) -> None:
-    """Let workers go on: in this process now, elsewhere within a heartbeat.
+    """Stop the drain of workers: in this process now, elsewhere within a heartbeat.
 
     What has not been closed stays open, and the workers are not draining any more,
     whichever call of :meth:`drain` they obeyed.
@@ -200,7 +200,7 @@ async def astop_drain(
     all: bool = False,
     requested_by: str = "",
 ) -> None:
-    """Let workers go on, as :meth:`stop_drain`."""
+    """Stop the drain of workers, as :meth:`stop_drain`."""
     stop = _stop(worker, host, release, all, requested_by)
     await status_reader.aask(stop)
 
