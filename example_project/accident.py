@@ -1,6 +1,6 @@
 """One worker that is killed: what a crash looks like on the admin page.
 
-uvicorn notices, and starts another one in its place.
+uvicorn notices the crash and starts another worker.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The ASGI application: pages from Django, WebSockets from Channels.
 
-``SocketStatusMiddleware`` stands inside of ``AuthMiddlewareStack``, so that it knows
-who is there, and around the router, so that it sees every WebSocket.
+``SocketStatusMiddleware`` is inside ``AuthMiddlewareStack``, so that it knows the user,
+and around the router, so that it sees every WebSocket.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from example_project.routing import websocket_urlpatterns  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
-        # A site on the internet has its web server for the static files.
+        # On the internet, a web server would serve the static files.
         "http": ASGIStaticFilesHandler(django_application),
         "websocket": AllowedHostsOriginValidator(
             AuthMiddlewareStack(

@@ -1,7 +1,7 @@
 """The five kinds of WebSocket of the site, sync and async.
 
-The first three say themselves that they are counted, with ``SocketStatusMixin``. The
-last two are plain consumers: ``SocketStatusMiddleware`` in ``asgi.py`` counts them.
+The first three have ``SocketStatusMixin``. The last two are plain consumers:
+``SocketStatusMiddleware`` in ``asgi.py`` counts them.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class STTRoomConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
     socket_status_endpoint = "/ws/stt/room/?role=<role>&name=<name>"
 
     def get_socket_status_labels(self) -> dict[str, str]:
-        """Tell the roles apart in the status. The status does not show the name."""
+        """Show the role in the status, and not the name."""
         return {"role": self.role}
 
     def query(self, key: str) -> str:

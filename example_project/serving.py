@@ -25,7 +25,7 @@ REACHED_AS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S10
 
 
 class StartError(Exception):
-    """The site cannot start; the message tells a person what to do."""
+    """The site cannot start; the message says what to do."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,6 @@
 """Settings of the example, for a desk and never for the internet.
 
-``django_socket_status`` needs the one line in ``INSTALLED_APPS``, and nothing else here
-speaks of it.
+``django_socket_status`` needs only its line in ``INSTALLED_APPS``.
 """
 
 from __future__ import annotations

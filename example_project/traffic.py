@@ -50,7 +50,7 @@ def plan(rng: random.Random) -> Visit:
     if user in {CONSULTANT, STAFF}:
         choices += [("/ws/stt/sales/",), (call, "/ws/stt/sales/")]
     if user == STAFF or rng.random() < 0.05:
-        # Now and then a visitor tries a WebSocket that is closed to them.
+        # Some visitors try a WebSocket that rejects them.
         choices = [("/ws/stt/admin/",), (call, "/ws/stt/admin/")]
     return Visit(
         user=user,
@@ -121,7 +121,7 @@ async def make(
 
 
 async def talk(socket: ClientConnection, rng: random.Random) -> None:
-    """Say something now and then, and listen all the time."""
+    """Say something at intervals, and listen all the time."""
     listening = asyncio.ensure_future(listen(socket))
     try:
         while True:
