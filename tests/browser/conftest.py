@@ -26,11 +26,15 @@ try:
         BrowserContext,
         Page,
         WebSocket,
+        expect,
         sync_playwright,
     )
 except ImportError:
     # Of the dependency group ``browser``, which the environment of that name has.
     collect_ignore_glob = ["test_*.py"]
+else:
+    # A busy machine needs more than the five seconds that Playwright waits for a fact.
+    expect.set_options(timeout=60_000)
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
