@@ -9,6 +9,7 @@ from django_socket_status.activity.stored import Ended
 from django_socket_status.conf import get_settings
 
 __all__ = [
+    "CLOSED_BYTES",
     "COMMAND_SECONDS",
     "IDLE_SECONDS",
     "LOST_CONNECTIONS",

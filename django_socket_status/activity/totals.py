@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from django_socket_status.activity.bodies import HistogramBody
+from django_socket_status.activity.newer import added, unknown
 from django_socket_status.exceptions import BackendError
 
 __all__ = [
@@ -123,6 +124,8 @@ class Totals:
     """The time from the handshake to the accept, of accepted connections."""
     report_failures: int = 0
     """Reports that the backend did not take."""
+    newer: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What a newer version counted, as stored: see :mod:`.newer`."""
 
     def add_durations(self, kind: str, seconds: Sequence[float]) -> None:
         """Count how long connections of a type were open."""
@@ -145,6 +148,7 @@ class Totals:
         _include_histograms(self.durations_by_type, other.durations_by_type, sign)
         self.accepts.include(other.accepts, sign)
         self.report_failures += sign * other.report_failures
+        self.newer = added(self.newer, other.newer, sign)
 
     def copy(self) -> Totals:
         """Return totals of the same numbers that change on their own. O(types)."""
@@ -159,6 +163,7 @@ class Totals:
             },
             accepts=self.accepts.copy(),
             report_failures=self.report_failures,
+            newer=self.newer,
         )
 
     def open(self) -> dict[str, int]:
@@ -183,6 +188,7 @@ class Totals:
     def to_text(self) -> str:
         """Return the totals as JSON, ASCII."""
         body = {
+            **self.newer,
             "opened": self.opened,
             "closed": self.closed,
             "rejected": self.rejected,
@@ -200,8 +206,8 @@ class Totals:
     def from_text(cls, text: str) -> Totals:
         """Return the totals of a text; an empty one is nothing.
 
-        Fields that a newer version has added are ignored. An older version wrote no
-        ``durations_by_type``: its durations are those of :data:`OTHER`.
+        An older version wrote no ``durations_by_type``: its durations are those of
+        :data:`OTHER`.
 
         Raises:
             BackendError: the text is damaged.
@@ -220,6 +226,7 @@ class Totals:
                 durations_by_type=_histograms(by_type, DURATION_BOUNDS),
                 accepts=_histogram(body["accepts"], ACCEPT_BOUNDS),
                 report_failures=_counts({"": body.get("report_failures", 0)})[""],
+                newer=unknown(body, cls.__slots__),
             )
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             msg = "The backend returned damaged data: the totals."

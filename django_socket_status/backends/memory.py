@@ -109,12 +109,7 @@ class MemoryBackend(BaseBackend):
         entry.users.difference_update(report.users_left)
         entry.users.update(report.users_joined)
         entry.report = dataclasses.replace(
-            report,
-            opened=(),
-            closed=(),
-            users_joined=(),
-            users_left=(),
-            activity=None,
+            report, opened=(), closed=(), users_joined=(), users_left=(), activity=None
         )
         entry.reported_at = self._clock()
         return True
@@ -197,8 +192,8 @@ class MemoryBackend(BaseBackend):
 
     def _live_endpoints(self, now: float) -> tuple[str, float, float] | None:
         known = self._endpoints
-        is_over = known is not None and now >= known[2] + ENDPOINTS_SECONDS
-        return None if is_over else known
+        is_live = known is not None and now < known[2] + ENDPOINTS_SECONDS
+        return known if is_live else None
 
     def read_totals(self) -> StoredTotals | None:
         """Return the counters of this process."""
@@ -214,6 +209,11 @@ class MemoryBackend(BaseBackend):
             if any(count.worker_id in live for count in counts):
                 return False
             return self._activity.fold(counts, base_before, base_after)
+
+    def drop_totals(self, text: str) -> None:
+        """Forget all counters if one of their texts is this one."""
+        with self._lock:
+            self._activity.drop_totals(text)
 
     def lost_connections(
         self, worker_id: str, limit: int

@@ -169,6 +169,13 @@ class MemoryActivity:
         self._written_at = now
         return True
 
+    def drop_totals(self, text: str) -> None:
+        """Forget all counters if one of their texts is this one."""
+        if text == self._base or any(text == it for _, it in self._counts.values()):
+            self._epoch, self._base = None, ""
+            for known in (self._counts, self._marks, self._lost):
+                known.clear()
+
     def note_lost(
         self, worker_id: str, connections: Collection[OpenedConnection]
     ) -> None:

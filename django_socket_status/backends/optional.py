@@ -70,6 +70,20 @@ class OptionalMethods:
             raise NotImplementedError
         return part.fold(counts, base_before, base_after)
 
+    def drop_totals(self, text: str) -> None:
+        """Forget all counters, because one of their texts is damaged.
+
+        Epoch, base, counts and marks go together: the next counters begin a new epoch.
+        Otherwise a fold without that text would make smaller totals of the same epoch.
+        Optional: without it, totals that are damaged stay unreadable.
+
+        Args:
+            text: The base, or the text of a count. If no text is like this any more,
+                nothing changes.
+        """
+        if self.activity_part is not None:
+            self.activity_part.drop_totals(text)
+
     def lost_connections(
         self, worker_id: str, limit: int
     ) -> Sequence[OpenedConnection]:

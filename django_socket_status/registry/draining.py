@@ -37,7 +37,7 @@ from django_socket_status.registry.lifecycle import (
     user_of,
 )
 from django_socket_status.registry.lockfree import drain_deque, drain_set, hold
-from django_socket_status.registry.notes import lifecycle_events
+from django_socket_status.registry.notes import lifecycle_events, take_notes
 from django_socket_status.registry.tally import Tally
 
 __all__ = ["Drain", "GetCountKeys"]
@@ -275,7 +275,7 @@ class Drain:
 
     def _gather_events(self, event_source: EventSource) -> None:
         """Make events of the sockets' notes."""
-        notes = drain_deque(self._intake.notes)
+        notes = take_notes(self._intake.notes, self._intake.counted)
         if notes or self._met:
             decide = self._causes.decide
             self.changes.events += lifecycle_events(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 
 from django_socket_status.registry.intake import Note
 from django_socket_status.registry.lifecycle import (
@@ -19,8 +20,25 @@ from django_socket_status.registry.lifecycle import (
     opened_event,
     rejected_event,
 )
+from django_socket_status.registry.lockfree import drain_deque
 
-__all__ = ["has_ended", "lifecycle_events"]
+__all__ = ["has_ended", "lifecycle_events", "take_notes"]
+
+
+def take_notes(
+    notes: deque[Note], counted: Container[LiveConnection]
+) -> Sequence[Note]:
+    """Take the notes out, but those of ends that no drain can count yet. O(notes).
+
+    A socket notes its end before it leaves what is counted, with all that describes it.
+    The event would free that, so it waits for the next drain.
+    """
+    found = drain_deque(notes)
+    early = [it for it in found if it[1] and it[0] in counted and has_ended(it[0])]
+    if not early:
+        return found
+    notes.extendleft(reversed(early))
+    return [it for it in found if it not in early]
 
 
 def lifecycle_events(

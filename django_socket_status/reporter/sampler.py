@@ -71,6 +71,11 @@ class Sampler:
         stored = backend.read_totals() if "totals" in backend.keeps else None
         if stored is None:
             return
+        text = _damaged_text(stored)
+        if text is not None:
+            backend.drop_totals(text)
+            logger.warning("The totals in the store are damaged, and begin again now.")
+            return
         # After no worker could report for a lease, all of them seem gone.
         lost = self._fold(backend, stored) if snapshot.complete else {}
         if "history" not in backend.keeps:
@@ -127,24 +132,24 @@ class Sampler:
 
 
 def _folded(base: str, gone: Sequence[StoredCount]) -> tuple[Totals, dict[str, int]]:
-    """Return the base with some counts, and how many connections each still held.
-
-    A damaged base or count is left out: it can be added to nothing.
-    """
-    totals, held = _readable(base), {}
+    """Return the base with some counts, and how many connections each still held."""
+    totals, held = Totals.from_text(base), {}
     for count in gone:
-        its = _readable(count.text)
+        its = Totals.from_text(count.text)
         held[count.worker_id] = sum(its.close_open("worker_lost").values())
         totals.include(its)
     return totals, held
 
 
-def _readable(text: str) -> Totals:
-    try:
-        return Totals.from_text(text)
-    except BackendError:
-        logger.warning("Counters of a worker were damaged in the store, and are lost.")
-        return Totals()
+def _damaged_text(stored: StoredTotals) -> str | None:
+    """Return a damaged text that no worker will replace; ``None`` without one."""
+    gone = (count.text for count in stored.counts if not count.is_live)
+    for text in (stored.base, *gone):
+        try:
+            Totals.from_text(text)
+        except BackendError:
+            return text
+    return None
 
 
 def _lost_entries(

@@ -20,6 +20,7 @@ from django_socket_status.activity.stored import Entries
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import ConnectionQuery
+from django_socket_status.status.forgotten import Forgotten
 from django_socket_status.status.kept import verify_list
 
 __all__ = ["EndedList", "EndedPage", "EndedQuery", "closed_list", "rejected_list"]
@@ -150,6 +151,7 @@ def closed_list(
         verify_list(backend, "closed")
         kept = backend.read_ended("closed")
         found, complete = _latest(it for it in kept if wanted.may_be_in(it.text))
+        Forgotten(kept).hide(found.values())
         matching = [
             (it.at, key, it)
             for key, it in found.items()
@@ -217,6 +219,7 @@ def rejected_list(
                 continue
             found += reversed(rows)
             complete = complete and is_whole
+        Forgotten(kept).hide(found)
         matching = [
             it
             for it in found

@@ -147,6 +147,32 @@ def test_damaged_totals_are_an_error(change):
         Totals.from_text(text)
 
 
+def newer(**counters: Any) -> str:
+    return json.dumps({**json.loads(Totals().to_text()), **counters})
+
+
+def test_counters_of_a_newer_version_are_added():
+    base = newer(sent={"call": 3, "chat": 1}, sizes={"call": [0.5, 1]}, pings=2)
+    count = newer(sent={"call": 4, "room": 1}, sizes={"call": [1, 2]}, pongs=[1])
+    totals = Totals.from_text(base)
+    totals.include(Totals.from_text(count))
+    body = json.loads(totals.copy().to_text())
+    assert body["sent"] == {"call": 7, "chat": 1, "room": 1}
+    assert body["sizes"] == {"call": [1.5, 3]}
+    assert (body["pings"], body["pongs"]) == (2, [1])
+    totals.include(Totals.from_text(count), -1)
+    assert json.loads(totals.to_text())["sent"] == {"call": 3, "chat": 1, "room": 0}
+
+
+def test_what_is_no_counter_of_a_newer_version_is_left_out():
+    base = newer(a="x", b=None, c=[True], d=-1, e=float("nan"), f=[[[[[1]]]]], g=[1, 2])
+    totals = Totals.from_text(base)
+    assert totals.newer == {"g": [1, 2]}
+    totals.include(Totals.from_text(newer(g=[1])))
+    totals.include(Totals.from_text(newer(g={"x": 1})))
+    assert totals.newer == {"g": [1, 2]}
+
+
 @pytest.mark.parametrize("text", ["x", "[]", "{}", "null", "[" * 100_000])
 def test_text_that_holds_no_totals_is_an_error(text):
     with pytest.raises(BackendError, match="damaged"):

@@ -30,7 +30,8 @@ def report_all() -> None:
     reporting = Reporting()
     reporting.totals.opened["call"] = 3
     reporting.report(held=3)
-    reporting.close(ended(1, user="7"), ended(2))
+    for it in (ended(1, user="7"), ended(2), ended(3)):
+        reporting.close(it)
     reporting.reject("403")
     Sampler().take(get_backend())
 
@@ -49,7 +50,7 @@ def verify_totals() -> None:
 
 def verify_closed() -> None:
     page = answer_of(SocketStatusService.get_connections, state="closed")
-    assert page == UNKNOWN or page.total == 2 or not page.complete
+    assert page == UNKNOWN or page.total == 3 or not page.complete
 
 
 def verify_rejected() -> None:
@@ -59,7 +60,7 @@ def verify_rejected() -> None:
 
 def verify_iteration() -> None:
     found = answer_of(lambda: [*SocketStatusService.iter_connections(state="closed")])
-    assert found == UNKNOWN or len(found) == 2
+    assert found == UNKNOWN or len(found) == 3
 
 
 def verify_history() -> None:
@@ -100,6 +101,9 @@ READERS = [
 SQLITE = [
     ("state", "value", b"\xff"),
     ("state", "value", "x"),
+    ("state", "value", -1),
+    ("count", "sequence", -1),
+    ("count", "number", -1),
     ("count", "text", "x"),
     ("count", "text", b"x"),
     ("count", "text", 7),
@@ -140,12 +144,18 @@ DAMAGES: dict[str, Callable[[Any, str], object]] = {
     "base is text": lambda raw, key: raw.hset(key + "totals", "base", "x"),
     "base is short": lambda raw, key: raw.hset(key + "totals", "base", "1:9:{}"),
     "counter is text": lambda raw, key: raw.hset(key + "totals", "c:a:1", "x"),
+    "base is gone": lambda raw, key: raw.hset(key + "totals", "folded", ";a:1=1@1"),
+    "counter is negative": lambda raw, key: raw.hset(
+        key + "totals", "c:a:1", "-1:2:{}"
+    ),
     "counter is no JSON": lambda raw, key: raw.hset(key + "totals", "c:a:1", "1:1:x"),
     "carry is a list": lambda raw, key: replace(raw, key + "carry", "rpush"),
     "told is text": lambda raw, key: replace(raw, key + "told"),
     "closed ones are text": lambda raw, key: replace(raw, key + "closed"),
     "state of closed ones": lambda raw, key: raw.hset(key + "closed", "state", "x"),
     "head of closed ones": lambda raw, key: raw.hset(key + "closed", "h1", "1:x"),
+    "head of closed ones is gone": lambda raw, key: raw.hdel(key + "closed", "h2"),
+    "text of closed ones is gone": lambda raw, key: raw.hdel(key + "closed", "2"),
     "closed ones are bytes": lambda raw, key: raw.hset(key + "closed", "1", b"\xff"),
     "rejected ones are a list": lambda raw, key: replace(
         raw, key + "rejected", "rpush"

@@ -8,12 +8,15 @@ from typing import Any
 
 import pytest
 
+from django_socket_status.activity.entries import EndedConnection, closed_text
+from django_socket_status.activity.stored import Activity, CountTotals, Entries
 from django_socket_status.activity.totals import Totals
 from django_socket_status.backends import get_backend
 from django_socket_status.conf import SQLITE_BACKEND
 from django_socket_status.records import connection_id
+from django_socket_status.reporter.sampler import Sampler
 from django_socket_status.services import SocketStatusService
-from django_socket_status.testing import Clock, isolated_socket_status
+from django_socket_status.testing import Clock, FakeWorker, isolated_socket_status
 from tests.examples import FEW
 from tests.support.simulation import Deployment, deeds_in, growing
 
@@ -170,3 +173,25 @@ def test_rejected_handshakes_are_listed_once_if_the_reply_was_lost(deployment):
         deployment.clock.advance(60.0)
     deployment.settle()
     assert SocketStatusService.get_connections(state="rejected").total == 2
+
+
+def test_forgotten_user_does_not_come_back_with_a_lost_worker(deployment):
+    """Nor with an entry that a worker had not reported."""
+    lost, late = (FakeWorker(it * 16, lease_seconds=5.0) for it in "ab")
+    totals = CountTotals(1, True, Totals(opened={"call": 1}).to_text())
+    for worker in (lost, late):
+        report = worker.full([worker.open(user="7")], activity=Activity(totals=totals))
+        assert get_backend().exchange(report).is_taken
+    SocketStatusService.forget_user(7)
+    ended = EndedConnection(late.open(user="7"), 1.0, "client_closed", None, "")
+    text = closed_text(late.worker.worker_id, "", [ended])
+    deployment.clock.advance(3.0)
+    report = late.change(activity=Activity(closed=Entries(text, 1)))
+    assert get_backend().exchange(report).is_taken
+    deployment.clock.advance(3.0)
+    Sampler().take(get_backend())
+    page = SocketStatusService.get_connections(state="closed")
+    assert {it.cause for it in page} == {"worker_lost", "client_closed"}
+    assert [it.user_id for it in page] == [None, None]
+    assert not page.is_sample
+    assert SocketStatusService.forget_user(7) == 2

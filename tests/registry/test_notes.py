@@ -102,6 +102,30 @@ def test_untold_events_are_bounded(monkeypatch):
     assert len(registry.drain(describe).events) == 10
 
 
+@pytest.mark.parametrize("step", ["plain_end", "leave"])
+def test_drain_between_the_note_and_the_end_takes_nothing_from_either(
+    books, monkeypatch, step
+):
+    """The event is told once, and the list of closed connections has all of it."""
+    socket = Socket(user="1").open()
+    registry.drain(describe)
+    owner = intake if step == "plain_end" else registry.intake
+    told, rest = [], getattr(owner, step)
+
+    def drain_first(*given):
+        told.extend(registry.drain(describe).events)
+        return rest(*given)
+
+    monkeypatch.setattr(owner, step, drain_first)
+    socket.leave()
+    told += registry.drain(describe).events
+    assert events_of(told) == [("closed", "1")]
+    assert registry.tally.entries.closed_left_out == 0
+    (entry,) = registry.tally.entries.closed
+    assert entry.connection.user_id == "1"
+    books.assert_nothing_is_left()
+
+
 def test_events_carry_everything_also_while_counts_alone_are_reported(books):
     def count_keys(
         connections: Sequence[LiveConnection], counts: Counts

@@ -219,18 +219,33 @@ def test_missing_samples_are_one_warning(deployment, caplog):
     assert "is missing: no answer" in caplog.text
 
 
-def test_damaged_counters_of_a_lost_worker_do_not_stop_the_others(deployment, caplog):
+def test_damaged_counters_begin_a_new_epoch_and_no_smaller_total(deployment, caplog):
     for worker_id, text in (("a", "x"), ("b", Totals(opened={"call": 1}).to_text())):
         totals = CountTotals(1, is_new=True, text=text)
         report = holding(1, worker_id).full(activity=Activity(totals=totals))
         deployment.backend.exchange(report)
+    deployment.sampler.take(deployment.backend)
+    # The worker may replace them.
+    assert len(deployment.backend.read_totals().counts) == 2
     deployment.clock.advance(2 * LEASE)
-    # The sample of this turn has read what is damaged; that of the next has not.
-    for _ in range(2):
-        deployment.sampler.take(deployment.backend)
+    deployment.sampler.take(deployment.backend)
+    assert deployment.backend.read_totals() is None
+    assert "begin again now" in caplog.text
+    deployment.report(holding(1, "c"), Totals(opened={"call": 1}))
+    deployment.sampler.take(deployment.backend)
     assert deployment.totals().opened == {"call": 1}
-    assert "damaged" in caplog.text
     assert len(deployment.texts(RECENT.name)) == 1
+
+
+def test_damaged_base_begins_a_new_epoch(deployment):
+    deployment.report(holding(1, "a"), Totals(opened={"call": 1}))
+    deployment.clock.advance(2 * LEASE)
+    (count,) = deployment.backend.read_totals().counts
+    assert deployment.backend.fold([count], "", '{"opened":"many"}')
+    deployment.report(holding(1, "b"), Totals(opened={"call": 1}))
+    deployment.clock.advance(2 * LEASE)
+    deployment.sampler.take(deployment.backend)
+    assert deployment.backend.read_totals() is None
 
 
 def test_sample_of_a_process_that_was_stopped_meanwhile_is_not_written(deployment):

@@ -17,6 +17,7 @@ COVERED_BY: dict[str, str] = {
     "activity.buckets": "activity/test_history.py",
     "activity.entries": "activity/test_ended_rows.py",
     "activity.forgetting": "status/test_forgetting.py",
+    "activity.newer": "activity/test_totals.py",
     "activity.stored": "backends/test_memory.py",
     "admin.access": "admin/test_model_admin.py",
     "admin.figures.details": "admin/test_overview.py",

@@ -42,6 +42,24 @@ class FoldingContract(TotalsHarness):
         assert self.counts == [StoredCount("c", 1, 1, "T-c", True)]
 
     @if_kept("totals")
+    def test_damaged_totals_are_dropped_together_or_not_at_all(self) -> None:
+        self.lose(self.worker("a"), self.worker("b"))
+        self.fold(*self.counts[:1], base="base")
+        before = self.counts
+        self.backend.drop_totals("something else")
+        assert (self.totals.base, self.counts) == ("base", before)
+        self.backend.drop_totals("base")
+        if self.backend.read_totals() is not None:
+            # Optional: then they stay unreadable.
+            assert (self.totals.base, self.counts) == ("base", before)
+            return
+        assert self.back(self.worker("e"), "T-e") == FORGOTTEN
+        assert self.backend.read_totals() is None
+        self.count(self.worker("c"), "T-c", new=True)
+        self.backend.drop_totals("T-c")
+        assert self.backend.read_totals() is None
+
+    @if_kept("totals")
     def test_base_may_be_long(self) -> None:
         self.lose(self.worker())
         base = '{"opened":{' + "\\u00e9'%s?:x" * 10_000 + "}}"

@@ -61,6 +61,10 @@ class RedisActivity(OptionalMethods):
         """Replace the base, and remove counts, in one round trip."""
         return totals.fold(self._place, counts, base_before, base_after)
 
+    def drop_totals(self, text: str) -> None:
+        """Remove all counters if one of them is this text, in two round trips."""
+        totals.drop_totals(self._place, text)
+
     def lost_connections(
         self, worker_id: str, limit: int
     ) -> Sequence[OpenedConnection]:

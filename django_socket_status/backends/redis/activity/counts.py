@@ -22,7 +22,7 @@ from django_socket_status.conf import get_settings
 from django_socket_status.exceptions import BackendError
 from django_socket_status.validation import damaged
 
-__all__ = ["fold", "read_totals"]
+__all__ = ["drop_totals", "fold", "read_totals"]
 
 #: The most bytes of the marks of folded counts: of 2,000 or more.
 MARKS_BYTES = 128 * 1024
@@ -49,7 +49,9 @@ def read_totals(place: Place) -> StoredTotals | None:
     if not fields:
         return None
     epoch = _checked(place, fields, b"epoch", int)
-    base = _checked(place, fields, b"base", unframe) if b"base" in fields else (0, "")
+    base = (0, "")
+    if b"base" in fields or b"folded" in fields:
+        base = _checked(place, fields, b"base", unframe)
     live = frozenset(ids)
     counts = []
     for field in fields:
@@ -84,8 +86,11 @@ def _checked(
 def _count(field: bytes, live: Collection[bytes], value: bytes) -> StoredCount:
     """Return a count; its field names the worker and the number of the count."""
     worker_id, _, number = field[len(COUNT) :].rpartition(b":")
+    sequence, text = unframe(value)
+    if int(number) < 1 or sequence < 1:
+        raise ValueError("The number of a count or a report is damaged.")
     is_live = worker_id in live
-    return StoredCount(worker_id.decode(), int(number), *unframe(value), is_live)
+    return StoredCount(worker_id.decode(), int(number), sequence, text, is_live)
 
 
 def _carried(carry: bytes | None) -> str:
@@ -94,6 +99,17 @@ def _carried(carry: bytes | None) -> str:
         return unframe(carry)[1] if carry else ""
     except ValueError:
         return ""
+
+
+def drop_totals(place: Place, text: str) -> None:
+    """Remove all counters, in two round trips, if one of them is this text."""
+    (reply,) = place.client.pipeline([("HGETALL", place.keys.totals)])
+    for field, value in fields_of(reply).items():
+        if field == b"base" or field.startswith(COUNT):
+            with contextlib.suppress(ValueError):
+                if unframe(value)[1] == text:
+                    place.run(DROP_DAMAGED, (place.keys.totals,), field, value)
+                    return
 
 
 def fold(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
 
 from django_socket_status.activity.entries import LEFT_OUT
 from django_socket_status.activity.limits import count_kept, ended_limit
@@ -24,6 +24,8 @@ __all__ = [
     "read_heads",
     "read_texts",
 ]
+
+T = TypeVar("T")
 
 #: The most heads, and about the most bytes of texts, that one command reads.
 HEADS, TEXT_BYTES = 500, 128 * 1024
@@ -133,10 +135,7 @@ def read_texts(
     numbers = [[it.text for it in page] for page in pages]
     replies = _read(place, place.keys.ended(ended), numbers)
     found = zip(itertools.chain(*pages), itertools.chain(*replies), strict=True)
-    for head, text in found:
-        # A report may have removed an old text meanwhile.
-        if text is not None:
-            yield head, text
+    yield from _unremoved(found)
 
 
 def _read(place: Place, key: str, pages: Sequence[Sequence[Any]]) -> list[list[Any]]:
@@ -151,14 +150,28 @@ def _heads(place: Place, key: str, first: int, following: int) -> Iterator[Head]
     numbers = range(following - 1, first - 1, -1)[:MAX_TEXTS]
     pages = [numbers[at : at + HEADS] for at in range(0, len(numbers), HEADS)]
     replies = _read(place, key, [[f"h{it}" for it in page] for page in pages])
-    for number, value in zip(numbers, itertools.chain(*replies), strict=True):
-        if value is None:
-            # A report has removed this text, and all older ones.
-            return
+    found = zip(numbers, itertools.chain(*replies), strict=True)
+    for number, value in _unremoved(found):
         head = _HEAD.fullmatch(value)
         if head is None:
             raise damaged("ended connections")
         yield Head(number, *map(int, head.groups()))
+
+
+def _unremoved(found: Iterable[tuple[T, bytes | None]]) -> Iterator[tuple[T, bytes]]:
+    """Yield what is there, newest first. A report may have removed the oldest.
+
+    Raises:
+        BackendError: something is missing that is newer than what is there.
+    """
+    is_removed = False
+    for key, value in found:
+        if value is None:
+            is_removed = True
+        elif is_removed:
+            raise damaged("ended connections")
+        else:
+            yield key, value
 
 
 def _pages(heads: Sequence[Head]) -> Iterator[Sequence[Head]]:

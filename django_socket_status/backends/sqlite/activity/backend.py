@@ -116,6 +116,10 @@ class SqliteActivity(OptionalMethods):
             return False
         return self._store.fold(counts, base_before, base_after)
 
+    def drop_totals(self, text: str) -> None:
+        """Remove all counters if one of their texts is this one."""
+        self._store.drop_totals(text)
+
     def _retire(self, ids: set[str], tokens: Mapping[tuple[str, int], str]) -> bool:
         """Remove workers from the status file; false if one of them is live."""
         with contextlib.suppress(ReplacedError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import sqlite3
 from collections.abc import Iterator
 
@@ -50,7 +51,9 @@ def get_time(database: sqlite3.Connection, name: str) -> float | None:
         sqlite3.DatabaseError: it is damaged.
     """
     value = _get(database, name)
-    if value is not None and not isinstance(value, float | int):
+    if value is None:
+        return None
+    if not isinstance(value, float | int) or not 0 <= value < math.inf:
         raise sqlite3.DatabaseError("a time is damaged")
     return value
 

@@ -106,6 +106,10 @@ class ActivityStore:
 
         return self._write(write)
 
+    def drop_totals(self, text: str) -> None:
+        """Remove all counters if one of their texts is this one."""
+        self._write(lambda database: totals.drop(database, text))
+
     def keep_lost(self, lost: Mapping[str, str]) -> None:
         """Keep the newest connections of workers that died, by worker id."""
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping, Sequence
 
-from django_socket_status.activity.limits import MARK_SECONDS
+from django_socket_status.activity.limits import CLOSED_BYTES, MARK_SECONDS
 from django_socket_status.activity.stored import CountTotals, StoredCount, StoredTotals
 from django_socket_status.backends.sqlite.activity.state import (
     get_text,
     get_time,
     put,
-    sound_rows,
 )
 from django_socket_status.records import Report
 
-__all__ = ["fold", "keep_lost", "read", "read_lost", "take"]
+__all__ = ["drop", "fold", "keep_lost", "read", "read_lost", "take"]
 
 READ_COUNTS = """
 SELECT worker_id, number, sequence, text, token FROM count ORDER BY worker_id, number
@@ -26,10 +25,22 @@ WRITE_COUNT = "INSERT OR REPLACE INTO count VALUES (?, ?, ?, ?, ?)"
 NOTE_TOKEN = "UPDATE count SET token = ? WHERE worker_id = ? AND token <> ?"  # noqa: S105
 REMOVE_COUNT = "DELETE FROM count WHERE worker_id = ? AND number = ?"
 
+HAS_TEXT = """
+SELECT EXISTS (SELECT 1 FROM count WHERE text = :text)
+    OR EXISTS (SELECT 1 FROM state WHERE name = 'base' AND value = :text)
+"""
+DROP = (
+    "DELETE FROM count",
+    "DELETE FROM mark",
+    "DELETE FROM lost",
+    "DELETE FROM state WHERE name IN ('epoch', 'base')",
+)
+
 FIND_MARK = """
 SELECT sequence FROM mark
 WHERE worker_id = ? AND number = ? AND folded_at BETWEEN ? AND ?
 """
+HAS_MARK = "SELECT 1 FROM mark"
 WRITE_MARK = "INSERT OR REPLACE INTO mark VALUES (?, ?, ?, ?)"
 FORGET_MARKS = "DELETE FROM mark WHERE folded_at NOT BETWEEN ? AND ?"
 
@@ -39,10 +50,16 @@ WHERE EXISTS (SELECT 1 FROM count WHERE worker_id = ?)
 """
 READ_LOST = "SELECT connections FROM lost WHERE worker_id = ?"
 FORGET_LOST = "DELETE FROM lost WHERE worker_id = ?"
-#: Their connections fill the list of closed ones several times.
+#: Half of what the list of closed ones may take, and always those of one worker.
+LOST_BYTES = CLOSED_BYTES // 2
 TRIM_LOST = """
-DELETE FROM lost WHERE worker_id NOT IN
-    (SELECT worker_id FROM lost ORDER BY lost_at DESC LIMIT 32)
+DELETE FROM lost WHERE worker_id NOT IN (
+    SELECT worker_id FROM (
+        SELECT worker_id, LENGTH(connections) AS own,
+            SUM(LENGTH(connections)) OVER (ORDER BY lost_at DESC, worker_id) AS size
+        FROM lost
+    ) WHERE size - own < ?
+)
 """
 
 
@@ -59,7 +76,7 @@ def take(
     key = worker_id, totals.count_number
     mark = database.execute(FIND_MARK, (*key, *_day_around(now))).fetchone()
     if mark is not None:
-        return mark[0], False
+        return _sound(mark[0]), False
     return None, not _write(database, (worker_id, totals, report.sequence, token), now)
 
 
@@ -73,8 +90,7 @@ def _write(
     if row is None and not totals.is_new:
         return False
     # A full report that comes late must not take counters back.
-    with sound_rows():
-        is_newer = row is None or row[0] < sequence
+    is_newer = row is None or _sound(row[0]) < sequence
     if is_newer:
         database.execute(WRITE_COUNT, (*key, sequence, token, totals.text))
     if row is None and get_time(database, "epoch") is None:
@@ -101,9 +117,13 @@ def read(
         worker_id, number, sequence, text, token = row
         if tuple(map(type, row)) != (str, int, int, str, str):
             raise sqlite3.DatabaseError("a count is damaged")
+        _sound(number)
+        _sound(sequence)
         counts.append(StoredCount(worker_id, number, sequence, text, is_live=True))
         tokens[worker_id, number] = token
     base, carry = get_text(database, "base"), get_text(database, "carry")
+    if not base and database.execute(HAS_MARK).fetchone() is not None:
+        raise sqlite3.DatabaseError("the base is missing")
     return StoredTotals(epoch, base, counts, now, carry), tokens
 
 
@@ -131,19 +151,37 @@ def fold(
     return True
 
 
+def drop(database: sqlite3.Connection, text: str) -> None:
+    """Remove all counters if one of their texts is this one."""
+    if database.execute(HAS_TEXT, {"text": text}).fetchone()[0]:
+        for statement in DROP:
+            database.execute(statement)
+
+
 def keep_lost(
     database: sqlite3.Connection, lost: Mapping[str, str], now: float
 ) -> None:
     """Keep the newest connections of workers that have a count, by worker id."""
     for worker_id, connections in lost.items():
         database.execute(WRITE_LOST, (worker_id, now, connections, worker_id))
-    database.execute(TRIM_LOST)
+    database.execute(TRIM_LOST, (LOST_BYTES,))
 
 
 def read_lost(database: sqlite3.Connection, worker_id: str) -> str | None:
     """Return what is kept of a worker's connections."""
     row = database.execute(READ_LOST, (worker_id,)).fetchone()
     return None if row is None or not isinstance(row[0], str) else row[0]
+
+
+def _sound(value: object) -> int:
+    """Return the number of a report or of a count.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged.
+    """
+    if type(value) is not int or value < 1:
+        raise sqlite3.DatabaseError("the number of a report or a count is damaged")
+    return value
 
 
 def _day_around(now: float) -> tuple[float, float]:

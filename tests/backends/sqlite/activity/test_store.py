@@ -353,7 +353,10 @@ def test_dead_worker_without_counters_leaves_nothing(
 
 
 def test_many_dead_workers_are_retired_some_at_a_time(
-    backend: SqliteBackend, clock: Clock, started: FakeWorker
+    backend: SqliteBackend,
+    clock: Clock,
+    started: FakeWorker,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     workers = [FakeWorker(f"w{number}") for number in range(40)]
     for it in workers:
@@ -370,6 +373,15 @@ def test_many_dead_workers_are_retired_some_at_a_time(
     with backend._reader.reading() as link:
         rows = link.database.execute("SELECT worker_id FROM worker").fetchall()
     assert rows == [("a",)]
+    lost = [backend.lost_connections(it.worker.worker_id, 10) for it in workers]
+    assert all(lost)
+    # Not more than a list has space for, and always those of one worker.
+    monkeypatch.setattr(
+        "django_socket_status.backends.sqlite.activity.totals.LOST_BYTES", 1
+    )
+    backend.activity_part._store.keep_lost({})  # type: ignore[attr-defined]
+    lost = [backend.lost_connections(it.worker.worker_id, 10) for it in workers]
+    assert len([it for it in lost if it]) == 1
 
 
 # Space.
