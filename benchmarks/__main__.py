@@ -21,6 +21,7 @@ NAMES = {
     "messages": "what it adds to one message, on its way out and in",
     "echo": "what it adds to an echo under a real server",
     "memory": "bytes that it adds to one open connection",
+    "drains": "CPU time of the reporter for one connection",
     "redis_lifecycle": "the same with Redis, and the CPU time of Redis itself",
     "redis_memory": "bytes that a connection takes in Redis",
     "redis_read": "reading from Redis, by number of workers and connections",

@@ -85,7 +85,7 @@ class Contestant:
 
     name: str
     app: Application
-    #: Which backend ours reports to.
+    #: Which backend ours reports to: one of ``BACKENDS``, or the path of a class.
     backend: str = "memory"
 
     @contextlib.contextmanager
@@ -101,7 +101,7 @@ class Contestant:
         # Its own: two processes of ``instructions`` must not wait for each other.
         status = DIRECTORY / f"status-{os.getpid()}"
         options = {"path": status} if self.backend == "sqlite" else {}
-        backend = BACKENDS[self.backend]
+        backend = BACKENDS.get(self.backend, self.backend)
         with isolated_socket_status(BACKEND=backend, OPTIONS=options, **given):
             yield
 

@@ -49,7 +49,8 @@ def open_sockets(count: int) -> list[Any]:
     unused: Any = None
     for number in range(count):
         scope = make_scope("raw-mixin", number)
-        connection = Connection(TrackedEcho, scope, unused, unused, None)
+        connection = Connection()
+        connection.begin(TrackedEcho, scope, unused, unused, None)
         connection.opened_at = time.time()
         connection.state = OPEN
         registry.intake.opened(connection)

@@ -154,12 +154,16 @@ def plain_end(connection: LiveConnection, listened: bool, is_listed: bool) -> Pl
             )
         elif type(source) is not type:
             # Else a consumer class, whose type is the same on every path.
-            facts = (
-                scope.get("path"),
-                scope.get("root_path"),
-                scope.get("path_remaining"),
-                scope.get("app_root_path"),
-            )
+            if "path_remaining" not in scope and not scope.get("root_path"):
+                # Then the path alone leads to the route.
+                facts = (scope["path"],)
+            else:
+                facts = (
+                    scope.get("path"),
+                    scope.get("root_path"),
+                    scope.get("path_remaining"),
+                    scope.get("app_root_path"),
+                )
     except Exception:  # noqa: BLE001
         # A scope of the host, or no room for a call. The end counts in any case.
         facts = None

@@ -7,13 +7,10 @@ open, so the three agree, also after an exception interrupted a drain.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import itertools
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from django_socket_status.activity.entries import EndedConnection, RejectedHandshake
 from django_socket_status.activity.totals import (
     MAX_CODES,
     MAX_KINDS,
@@ -22,17 +19,12 @@ from django_socket_status.activity.totals import (
     Totals,
 )
 from django_socket_status.endings import Cause
-from django_socket_status.limits import bounded_text
 from django_socket_status.records import OpenedConnection
 from django_socket_status.registry.causes import SERVICE_RESTART, Causes
 from django_socket_status.registry.counts import Counts
 from django_socket_status.registry.ends import (
     COUNTED_USER,
     ENDING,
-    ENTRY_LIMIT,
-    FACTS,
-    FACTS_AT,
-    IS_REJECTED,
     KEY,
     OPENED_AT,
     PLACE,
@@ -41,57 +33,16 @@ from django_socket_status.registry.ends import (
     PlainEnd,
     QueuedEnd,
 )
-from django_socket_status.registry.lifecycle import RawEnding
+from django_socket_status.registry.entry_list import (
+    DescribeEnd,
+    EntryList,
+    status_of,
+)
 
-__all__ = ["ENTRY_LIMIT", "EntryList", "Tally", "status_of"]
+__all__ = ["Tally"]
 
-#: Bytes of a close reason: RFC 6455, section 5.5.
-MAX_REASON = 123
 #: So many of the facts give a connection its type.
 PLACED = len(PLACE)
-
-DescribeEnd = Callable[[End], OpenedConnection]
-
-
-@dataclasses.dataclass(slots=True)
-class EntryList:
-    """The first ended connections since the last report, and how many more ended."""
-
-    closed: list[EndedConnection] = dataclasses.field(default_factory=list)
-    rejected: list[RejectedHandshake] = dataclasses.field(default_factory=list)
-    closed_left_out: int = 0
-    rejected_left_out: int = 0
-
-    def clear(self) -> None:
-        """Begin again."""
-        self.closed, self.rejected = [], []
-        self.closed_left_out = self.rejected_left_out = 0
-
-    def add(
-        self, ends: Iterable[PlainEnd], causes: Causes, describe: DescribeEnd
-    ) -> None:
-        """List what ended, where there is room."""
-        closed = [it for it in ends if not it[IS_REJECTED]]
-        rejected = [it for it in ends if it[IS_REJECTED]]
-        room = ENTRY_LIMIT - len(self.closed)
-        listed = _described(closed, room)
-        self.closed_left_out += len(closed) - len(listed)
-        for end in listed:
-            _, at, code, reason, cause = causes.decide(end.ending)
-            reason = bounded_text(reason, MAX_REASON)
-            self.closed.append(EndedConnection(describe(end), at, cause, code, reason))
-        listed = _described(rejected, ENTRY_LIMIT - len(self.rejected))
-        self.rejected_left_out += len(rejected) - len(listed)
-        for end in listed:
-            self.rejected.append(
-                RejectedHandshake(describe(end), status_of(end.ending))
-            )
-
-
-def _described(ends: Iterable[PlainEnd], room: int) -> list[End]:
-    """Return the first ends of which more is known than their type."""
-    found = (End(*it) for it in ends if len(it[FACTS_AT] or ()) == len(FACTS))
-    return [*itertools.islice(found, max(0, room))]
 
 
 class _Settled(NamedTuple):
@@ -173,8 +124,12 @@ class Tally:
             kind_of: Returns its type alone.
         """
         totals = self._settled.totals.copy()
-        for (kind, by, said), alike in self._alike(ends, kind_of).items():
+        listed = self.entries.described(ends, describe) if self.lists_ends else []
+        records = {id(end): record for end, record in listed}
+        rejected = 0
+        for (kind, by, said), alike in self._alike(ends, records, kind_of).items():
             if by is None:
+                rejected += len(alike)
                 _add_status(totals, kind, said, len(alike))
                 continue
             _add_ending(totals, kind, *causes.outcome(alike[0][ENDING]), len(alike))
@@ -185,11 +140,15 @@ class Tally:
                 if it[KEY] is None and isinstance(it[COUNTED_USER], float)
             )
         if self.lists_ends:
-            self.entries.add(ends, causes, describe)
+            closed = len(ends) - rejected
+            self.entries.add(listed, causes, closed=closed, rejected=rejected)
         self._settled = _Settled(totals, self._batch)
 
     def _alike(
-        self, ends: Sequence[PlainEnd], kind_of: Callable[[End], str]
+        self,
+        ends: Sequence[PlainEnd],
+        records: Mapping[int, OpenedConnection],
+        kind_of: Callable[[End], str],
     ) -> dict[tuple[Any, ...], list[PlainEnd]]:
         """Return ends by their type, what ended them, and what the message said.
 
@@ -220,7 +179,8 @@ class Tally:
                     # A path that is no text may have no hash.
                     kind = ""
                 if not kind:
-                    kind = self.type_of(kind_of(End(*end)))
+                    record = records.get(id(end))
+                    kind = self.type_of(record.type if record else kind_of(End(*end)))
                     if overrides is None:
                         with contextlib.suppress(TypeError):
                             kinds[where] = kind
@@ -243,25 +203,6 @@ class Tally:
         totals.include_durations(OTHER, overflowed.durations)
         totals.accepts.include(overflowed.accepts)
         self._settled = self._settled._replace(totals=totals)
-
-
-def status_of(ending: RawEnding) -> str:
-    """Return the HTTP status of a rejected handshake, ``"gone"`` or ``"error"``.
-
-    A close before the accept is answered with 403 (ASGI specification, "Close").
-    ``"gone"``: the client left, or the server ended the application, before an answer.
-    ``"error"``: the application ended without an answer, or the server's ``send``
-    raised.
-    """
-    by, _, message = ending
-    if by in ("client", "cancel"):
-        return "gone"
-    if by != "server" or message is None:
-        return "error"
-    if "status" not in message:
-        return "403"
-    status = message["status"]
-    return str(status) if type(status) is int and 100 <= status <= 999 else "error"
 
 
 def _add_ending(

@@ -10,8 +10,8 @@ from django_socket_status.activity.entries import EndedConnection
 from django_socket_status.activity.stored import Activity, CountTotals, ReportAnswer
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.records import Report
+from django_socket_status.registry.ends import ENTRY_LIMIT
 from django_socket_status.registry.registry import Registry
-from django_socket_status.registry.tally import ENTRY_LIMIT
 from django_socket_status.reporter.condition import ConditionProbe
 from django_socket_status.reporter.counting import Counting
 from django_socket_status.reporter.describe import ConnectionDescriber

@@ -12,7 +12,8 @@ from django_socket_status.activity.entries import (
 from django_socket_status.activity.limits import ended_limit
 from django_socket_status.activity.stored import Ended, Entries
 from django_socket_status.records import OpenedConnection
-from django_socket_status.registry.tally import ENTRY_LIMIT, EntryList
+from django_socket_status.registry.ends import ENTRY_LIMIT
+from django_socket_status.registry.entry_list import EntryList
 from django_socket_status.reporter.condition import release_name
 from django_socket_status.reporter.worker import this_worker
 

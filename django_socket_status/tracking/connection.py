@@ -7,15 +7,15 @@ ends before the accept is rejected, never opened.
 
 No message is changed, delayed or read ahead, and every exception passes as the same
 object. For an outgoing text or bytes message, ``send`` returns the server's own
-awaitable. Only the first message of a connection in each heartbeat is awaited here, so
-that a ``send`` that raised is seen even if the application swallows the exception.
+awaitable. Only the first message in each heartbeat is awaited here, to see a ``send``
+that raised, also if the application swallows the exception.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
+import sys
 from asyncio import _get_running_loop as running_loop
 from collections.abc import Awaitable, Callable, Mapping
 from time import time
@@ -50,21 +50,16 @@ intake = reporter.intake
 
 Ask = Callable[[], tuple[str | None, Mapping[str, Any] | None]]
 
-#: What a pickled connection becomes when it is loaded.
-PICKLED = "observed where this scope was pickled"
-
 
 class Connection(LiveConnection):
-    """A live connection that is also the wrapper around its ``receive`` and ``send``.
-
-    A separate wrapper would double the memory per connection.
-    """
+    """A live connection that also wraps ``receive`` and ``send``, to save memory."""
 
     __slots__ = ("_receive", "_send", "ask")
 
-    def __init__(
+    def begin(
         self, source: Any, scope: Scope, receive: Receive, send: Send, ask: Ask | None
     ) -> None:
+        """Begin to observe. An ``__init__`` of a class with slots takes longer."""
         self.source = source
         self.scope = scope
         self.ask = ask
@@ -90,7 +85,7 @@ class Connection(LiveConnection):
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
         """Pickle as text, which any process can load; it observes nothing there."""
-        return str, (PICKLED,)
+        return str, ("observed where this scope was pickled",)
 
     async def receive(self) -> Message:
         """Receive a message for the application, and record a disconnect."""
@@ -98,15 +93,22 @@ class Connection(LiveConnection):
         try:
             if message["type"] == "websocket.disconnect":
                 self._end("client", message)
-        except (KeyError, TypeError):
-            logger.debug("Not an ASGI message: %r", type(message))
-        except Exception:
-            # A RecursionError of these calls. The application must get the message, and
-            # ``finish`` has another try where the stack is not as deep.
-            with contextlib.suppress(Exception):
-                self._complete("client", message)
-                logger.debug("The end of a connection was noted late.", exc_info=True)
+        except Exception:  # noqa: BLE001
+            # The application must get the message; ``finish`` has another try.
+            try:  # noqa: SIM105
+                self._look_again(message)
+            except Exception:  # noqa: BLE001, S110
+                pass
         return message
+
+    def _look_again(self, message: Message) -> None:
+        """Record a disconnect after an exception; no part of the frame that waits."""
+        if isinstance(sys.exc_info()[1], KeyError | TypeError):
+            logger.debug("Not an ASGI message: %r", type(message))
+        else:
+            # A RecursionError of these calls.
+            self._complete("client", message)
+            logger.debug("The end of a connection was noted late.", exc_info=True)
 
     # asgiref lets a sync consumer call only what is marked as a coroutine function.
     @markcoroutinefunction

@@ -43,7 +43,8 @@ def enter(
             if type(known) is Connection:
                 known.refine(source, scope, ask)
             return None
-        connection = Connection(source, scope, receive, send, ask)
+        connection = Connection()
+        connection.begin(source, scope, receive, send, ask)
         scope[SCOPE_KEY] = connection
     except Exception:
         # A scope may hold anything, and the host's application must run in any case.

@@ -396,6 +396,21 @@ def test_answers_take_three_round_trips_at_most(reporting, trips):
 
 @pytest.mark.parametrize("store", ["redis"], indirect=True)
 @pytest.mark.redis
+def test_heartbeat_is_one_round_trip_and_a_sample_three_more(reporting, trips):
+    kinds = [f"kind_{number}" for number in range(20)]
+    reporting.totals.closed = {kind: {"client_closed": 1} for kind in kinds}
+    reporting.report(held=3)
+    Sampler().take(get_backend())
+    with trips() as made:
+        reporting.report()
+    assert len(made) == 1
+    with trips() as made:
+        Sampler().take(get_backend())
+    assert len(made) == 3
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+@pytest.mark.redis
 def test_without_details_there_is_no_list_and_the_caller_learns_why(
     settings, reporting
 ):

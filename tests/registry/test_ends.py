@@ -63,7 +63,10 @@ def test_end_that_is_not_listed_has_what_gives_its_type():
     assert End(*by_class).facts is None
     by_path = plain_end(ended_with(scope, object()), listened=False, is_listed=False)
     end = End(*by_path)
-    assert end.facts == ("/ws/", None, None, None)
+    assert end.facts == ("/ws/",)
+    mounted = {**scope, "root_path": "/app"}
+    by_path = plain_end(ended_with(mounted, object()), listened=False, is_listed=False)
+    assert End(*by_path).facts == ("/ws/", "/app", None, None)
 
 
 @pytest.mark.parametrize("scope", [None, Secretive(path="/")])

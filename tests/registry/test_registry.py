@@ -229,7 +229,8 @@ def test_any_number_of_distinct_values_is_bounded_and_given_back(monkeypatch):
     connections = []
     for number in range(count):
         scope = {"user": f"user-{number}", "path": f"/ws/{number}/"}
-        connection = Connection(CallConsumer, scope, None, None, None)
+        connection = Connection()
+        connection.begin(CallConsumer, scope, None, None, None)
         labels = {f"label-{number}": str(number)}
         connection.overrides = Overrides(type=f"type-{number}", added=labels)
         connection.opened_at, connection.state = 1.0, OPEN

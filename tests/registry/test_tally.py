@@ -10,7 +10,7 @@ from django_socket_status.registry import draining
 from django_socket_status.registry.ends import plain_end
 from django_socket_status.registry.lifecycle import overrides_of
 from django_socket_status.registry.registry import registry
-from django_socket_status.registry.tally import ENTRY_LIMIT, Tally, status_of
+from django_socket_status.registry.tally import Tally
 from tests.support.asgi_driver import Socket
 from tests.support.registry import describe
 
@@ -50,24 +50,6 @@ def test_rejected_handshake_is_in_no_count_but_its_own():
     assert totals.opened == totals.closed == totals.codes == {}
 
 
-@pytest.mark.parametrize(
-    ("ending", "status"),
-    [
-        (("server", 0.0, {"type": "websocket.close"}), "403"),
-        (("server", 0.0, {"status": 401}), "401"),
-        (("server", 0.0, {"status": "401"}), "error"),
-        (("server", 0.0, {"status": 10**9}), "error"),
-        (("client", 0.0, {"code": 1006}), "gone"),
-        (("cancel", 0.0, None), "gone"),
-        (("return", 0.0, None), "error"),
-        (("error", 0.0, None), "error"),
-        (("send", 0.0, None), "error"),
-    ],
-)
-def test_status_of_a_rejection(ending, status):
-    assert status_of(ending) == status
-
-
 def test_names_of_clients_are_bounded():
     tally = Tally()
     names = {tally.type_of(f"type-{number}") for number in range(100)}
@@ -85,22 +67,6 @@ def test_codes_and_statuses_are_bounded(monkeypatch):
     assert len(totals.codes) == MAX_CODES + 1
     assert totals.codes["other"] == 50 - MAX_CODES
     assert len(totals.rejected["call"]) == MAX_STATUSES + 1
-
-
-def test_list_is_a_sample_in_a_storm():
-    for _ in range(ENTRY_LIMIT + 20):
-        Socket(user="1").open().close()
-        Socket(user="1").close()
-    settle()
-    entries = registry.tally.entries
-    assert len(entries.closed) == len(entries.rejected) == ENTRY_LIMIT
-    assert entries.closed_left_out == entries.rejected_left_out == 20
-    first = entries.closed[0]
-    assert (first.cause, first.code) == ("server_closed", 1000)
-    assert first.connection.user_id == "1"
-    assert len({it.connection.number for it in entries.closed}) == ENTRY_LIMIT
-    assert entries.rejected[0].status == "403"
-    assert entries.rejected[0].connection.number == 0
 
 
 def test_listed_connection_has_the_number_of_its_report_and_of_its_event():

@@ -9,7 +9,8 @@ import pytest
 from django_socket_status.activity.ended_rows import read_closed, read_rejected
 from django_socket_status.activity.entries import EndedConnection, RejectedHandshake
 from django_socket_status.records import OpenedConnection, connection_id
-from django_socket_status.registry.tally import ENTRY_LIMIT, EntryList
+from django_socket_status.registry.ends import ENTRY_LIMIT
+from django_socket_status.registry.entry_list import EntryList
 from django_socket_status.reporter.ended import RETURN_LIMIT, EndedReport
 from django_socket_status.reporter.worker import this_worker
 

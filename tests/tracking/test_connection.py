@@ -798,5 +798,6 @@ async def test_connection_that_was_counted_leaves_no_cycle(books):
 
 
 def test_connection_has_no_dictionary_of_its_own():
-    connection = Connection(CallConsumer, scope_of(), None, None, None)
+    connection = Connection()
+    connection.begin(CallConsumer, scope_of(), None, None, None)
     assert not hasattr(connection, "__dict__")

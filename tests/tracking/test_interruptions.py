@@ -261,7 +261,7 @@ if sys.version_info < (3, 11):
 
 
 #: Where an exception may come before the connection is observed at all.
-NOT_YET_ENTERED = {"enter", "__init__", "__call__"}
+NOT_YET_ENTERED = {"enter", "begin", "__call__"}
 
 DOORS = [
     (mixin, Interrupted),
@@ -367,7 +367,7 @@ def test_exception_before_the_send_of_the_server_changes_nothing(door, error, re
             where = injection.where.partition(":")[0]
             books.settle()
             seen = sum(registry.counts.values())
-            if error is Interrupted and where in ("enter", "__init__"):
+            if error is Interrupted and where in ("enter", "begin"):
                 # It is logged that this connection is not counted.
                 assert not seen
             else:

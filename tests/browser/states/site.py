@@ -26,7 +26,7 @@ from django_socket_status.limits import (
     MAX_USER_ID,
     bounded_text,
 )
-from django_socket_status.registry.tally import MAX_REASON
+from django_socket_status.registry.entry_list import MAX_REASON
 from django_socket_status.reporter.condition import MAX_RELEASE
 from django_socket_status.services import SocketStatusService
 from tests.browser.states.made_up import (
