@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.registry.leaving import Departure
 
-__all__ = ["BATCH", "PAUSE_SECONDS", "Closing", "close_all", "close_in_time"]
+__all__ = ["BATCH", "PAUSE_SECONDS", "Closing", "close_all", "give_up_later"]
 
 BATCH = 10
 PAUSE_SECONDS = 0.003
@@ -90,10 +90,15 @@ class Closing:
             for first in range(0, len(self._departures), size):
                 if first:
                     await asyncio.sleep(pause)
-                for departure in self._departures[first : first + size]:
-                    tasks.add(self._loop.create_task(self._close(departure)))
+                batch = [
+                    self._loop.create_task(it.close())
+                    for it in self._departures[first : first + size]
+                ]
+                tasks.update(batch)
                 # Those that the server took at once are done in the next turn.
                 await asyncio.sleep(0)
+                for task in batch:
+                    give_up_later(task, self._loop, self._seconds_left())
                 tasks = {task for task in tasks if not task.done()}
                 self._changed()
             if tasks:
@@ -105,31 +110,18 @@ class Closing:
             self._has_ended = True
             self._changed()
 
-    async def _close(self, departure: Departure) -> None:
+    def _seconds_left(self) -> float:
         left = self._until - monotonic()
-        seconds = left if left > SHORT_SECONDS else LEAST_SECONDS
-        await close_in_time(departure, self._loop, seconds)
+        return left if left > SHORT_SECONDS else LEAST_SECONDS
 
 
-async def close_in_time(
-    departure: Departure, loop: asyncio.AbstractEventLoop, seconds: float
+def give_up_later(
+    task: asyncio.Task[None], loop: asyncio.AbstractEventLoop, seconds: float
 ) -> None:
-    """Send a close, and cancel this task if the server does not take it in time."""
-    timer = loop.call_later(seconds, _canceller())
-    try:
-        await departure.close()
-    finally:
-        timer.cancel()
-
-
-def _canceller() -> Callable[[], None]:
-    task = asyncio.current_task()
-    assert task is not None  # noqa: S101
-
-    def cancel() -> None:
-        task.cancel()
-
-    return cancel
+    """Cancel a close that the server has not taken in time. Call when it has begun."""
+    if not task.done():
+        timer = loop.call_later(seconds, task.cancel)
+        task.add_done_callback(lambda _: timer.cancel())
 
 
 def close_all(
@@ -145,8 +137,9 @@ def close_all(
     """
     by_loop: dict[asyncio.AbstractEventLoop, list[Departure]] = {}
     for departure in departures:
-        if departure.connection.loop is not None:
-            by_loop.setdefault(departure.connection.loop, []).append(departure)
+        connection = departure.connection
+        if connection is not None and connection.loop is not None:
+            by_loop.setdefault(connection.loop, []).append(departure)
     closings = [
         Closing(loop, them, until=until, rate=rate, changed=changed)
         for loop, them in by_loop.items()
