@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import time
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ PUSHES = 400
 #: The extension for that (ASGI specification, "WebSocket Denial Response").
 DENIAL = "websocket.http.response"
 DENIED_WITH = 418
+#: Its import replaces the clock.
+CLOCK = "tests.servers.project.wrong_clock"
 #: Longer than a client takes to go away.
 SLOW_SECONDS = 2.0
 
@@ -71,6 +74,8 @@ class AsyncRoomConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
                 self.update_socket_status_labels(told="yes")
             case "fork", how, path:
                 fork(how, path)
+            case "clock", seconds, _:
+                import_module(CLOCK).set_wrong(float(seconds))
             case "wait", what, _:
                 await until_released(what)
             case "rest", what, _:
