@@ -127,7 +127,7 @@ def give_up_later(
 ) -> None:
     """Cancel a close that the server has not taken in time.
 
-    Call it when the task has begun: one that never did would be neither sent nor unsent.
+    Call it when the task has begun: one that never did would close nothing.
     """
     if not task.done():
         timer = loop.call_later(seconds, task.cancel)

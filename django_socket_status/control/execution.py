@@ -64,7 +64,7 @@ class Execution:
             collections.Counter(),
             [] if order.dry_run else list(departures),
         )
-        #: What was found when the connections were looked at last, and when to look next.
+        #: What was found by the last look, and when to look next.
         self._seen: Outcome | None = None
         self._look_at = float("-inf")
         self._closings = (
