@@ -187,15 +187,16 @@ class Draining:
         self._begun.append(departure)
         return departure
 
-    def outcome(self, *, settles: bool = False) -> Outcome:
+    def outcome(self, *, settles: bool = False, is_last: bool = False) -> Outcome:
         """Return the outcome by now; half a second old at most while many wait.
 
         Args:
             settles: Whether to look at the connections. O(connections that have not
                 ended), for one thread at a time; lets the host run meanwhile.
+            is_last: Whether it must not be old.
         """
         now = self._clock()
-        is_due = now >= self._looked_at + LOOK_SECONDS
+        is_due = is_last or now >= self._looked_at + LOOK_SECONDS
         if settles and (is_due or len(self._waiting) < GRAIN):
             self._looked_at = now
             self._outcome = self._look()
@@ -247,7 +248,8 @@ class Draining:
                 self._ended[became] += 1
                 self._codes[departure.code] += became == "closed"
                 # Nothing is to be judged any more.
-                self._intake.departures.pop(departure.connection, None)
+                if departure.connection is not None:
+                    self._intake.departures.pop(departure.connection, None)
             else:
                 others[became] += 1
                 sent[departure.code] += became == "sent"

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import NamedTuple
 
+from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.control.closing import close_all
 from django_socket_status.control.texts import DisconnectOrder, Outcome
 from django_socket_status.registry.leaving import Departure
@@ -19,6 +20,9 @@ AFTERWARDS_SECONDS = 60.0
 #: With a rate, that is what it takes, but at most an hour.
 LONGEST_SECONDS = 3600.0
 
+#: The pause between two looks, for each connection that has not ended: some fifty times
+#: what a look at it takes. It is short as soon as few are left.
+LOOK_SECONDS_EACH, LONGEST_LOOK_SECONDS = 1e-4, 1.0
 
 #: Connections that are looked at before the host's event loop gets the interpreter.
 GRAIN = 500
@@ -60,6 +64,9 @@ class Execution:
             collections.Counter(),
             [] if order.dry_run else list(departures),
         )
+        #: What was found by the last look, and when to look next.
+        self._seen: Outcome | None = None
+        self._look_at = float("-inf")
         self._closings = (
             ()
             if order.dry_run
@@ -70,13 +77,25 @@ class Execution:
     def _is_over(self) -> bool:
         return self._is_stopped and all(it.is_done for it in self._closings)
 
-    def outcome(self, *, settles: bool = False) -> Outcome:
+    def outcome(self, *, settles: bool = False, is_last: bool = False) -> Outcome:
         """Return the outcome by now. O(connections that have not ended).
 
         Args:
             settles: Whether to count those that have ended for good, and to let the
-                host run meanwhile. For one thread at a time.
+                host run meanwhile; then it may be a second old while many have not
+                ended. For one thread at a time.
+            is_last: Whether it must not be old.
         """
+        if not settles:
+            return self._look(settles=False)
+        now = monotonic()
+        if self._seen is None or is_last or now >= self._look_at:
+            self._seen = self._look(settles=True)
+            pause = LOOK_SECONDS_EACH * len(self._state.pending)
+            self._look_at = now + min(pause, LONGEST_LOOK_SECONDS)
+        return self._seen
+
+    def _look(self, *, settles: bool) -> Outcome:
         state = self._state
         ended, ended_codes = state.ended.copy(), state.codes.copy()
         others: collections.Counter[str] = collections.Counter()
@@ -130,3 +149,4 @@ class Execution:
             departure.give_up()
         for closing in self._closings:
             closing.stop()
+        self._seen = None

@@ -239,13 +239,17 @@ class Orders:
             execution.stop()
             self._wake()
 
-    def results(self) -> dict[str, str]:
-        """Return the outcomes that the store does not have, as texts by command."""
+    def results(self, *, is_last: bool = False) -> dict[str, str]:
+        """Return the outcomes that the store does not have, as texts by command.
+
+        Args:
+            is_last: Whether no others will follow, so that none of them may be old.
+        """
         texts = {}
         for command_id, execution in self._running.items():
             if self._clock() >= execution.ends_at:
                 execution.stop()
-            text = execution.outcome(settles=True).to_text()
+            text = execution.outcome(settles=True, is_last=is_last).to_text()
             if text != execution.taken:
                 texts[command_id] = text
         return texts

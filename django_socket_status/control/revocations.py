@@ -129,8 +129,9 @@ class Revocations:
                 self._running.append((execution, departures))
                 continue
             for it in departures:
-                if departing.get(it.connection) is it:
-                    del departing[it.connection]
+                connection = it.connection
+                if connection is not None and departing.get(connection) is it:
+                    departing.pop(connection, None)
 
     def _close(self, connections: Iterable[LiveConnection], ends: Ends) -> None:
         ends.look_again()

@@ -12,7 +12,7 @@ import heapq
 from collections.abc import Callable, Sequence
 
 from django_socket_status.concurrency.clock import monotonic
-from django_socket_status.control.closing import BATCH, PAUSE_SECONDS, close_in_time
+from django_socket_status.control.closing import BATCH, BATCH_SECONDS, give_up_later
 from django_socket_status.registry.leaving import Departure
 
 __all__ = ["Timetable"]
@@ -127,15 +127,16 @@ class Timetable:
             self._free_at = max(self._free_at, now - BURST_SECONDS) + self._pace
             self._begin(heapq.heappop(self._moments)[1])
         # After a loop was stuck, others of its callbacks run between two batches.
-        self._arm(PAUSE_SECONDS)
+        self._arm(BATCH_SECONDS)
 
     def _begin(self, place: int) -> None:
         departure = self._depart(place)
         if departure is not None:
-            closing = close_in_time(departure, self._loop, TAKING_SECONDS)
-            task = self._loop.create_task(closing)
+            task = self._loop.create_task(departure.close())
             self._tasks.add(task)
             task.add_done_callback(self._end)
+            # After the first step of the task.
+            self._loop.call_soon(give_up_later, task, self._loop, TAKING_SECONDS)
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -28,6 +28,7 @@ from django_socket_status.live.hub import (
 )
 from django_socket_status.live.listener import SLOW_SECONDS, Listener, Refusal
 from django_socket_status.live.origins import origin_is_allowed
+from django_socket_status.reporter.thread import reporter
 from django_socket_status.tracking.entry import leave_out
 
 __all__ = ["LiveStatus", "live_status"]
@@ -80,6 +81,7 @@ class LiveStatus:
         loop = asyncio.get_running_loop()
         self.hubs[loop] = hub
         hub.join(listener)
+        reporter.serve_listeners()
         try:
             while (await receive())["type"] != "websocket.disconnect":
                 pass

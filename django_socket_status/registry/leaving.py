@@ -28,7 +28,8 @@ class Departure:
         reason: str,
         by: EndedBy = "command",
     ) -> None:
-        self.connection = connection
+        #: ``None`` after :meth:`release`.
+        self.connection: LiveConnection | None = connection
         #: What ends the connection: a disconnect, a drain or a sign-out.
         self.by: EndedBy = by
         self.code = code
@@ -59,19 +60,27 @@ class Departure:
         ``"closed"``, ``"sent"``, ``"unsent"`` or ``"gone"``.
         """
         connection = self.connection
+        if connection is None:
+            return "closed" if self.stage == TAKEN else "gone"
         if self.stage == TAKEN:
             has_ended = self.has_heard or connection.phase == FINISHED
-            return "closed" if has_ended or self._is_loop_closed() else "sent"
+            return "closed" if has_ended or _has_no_loop(connection) else "sent"
         if self.stage == SENDING and self.has_heard:
             # What ended it is decided when the server takes the close, or refuses it.
             return "unsent"
-        if self.stage == GONE or connection.state > OPEN or self._is_loop_closed():
+        if self.stage == GONE or connection.state > OPEN or _has_no_loop(connection):
             return "gone"
         return "unsent"
 
-    def _is_loop_closed(self) -> bool:
-        loop = self.connection.loop
-        return loop is not None and loop.is_closed()
+    def release(self) -> None:
+        """Let go of a connection that has ended: its server's objects are many.
+
+        They are freed where the connection ends, a few at a time. The last of ten
+        thousand would free all of them at once, and nothing else runs meanwhile.
+        """
+        if self.stage != TAKEN:
+            self.stage = GONE
+        self.connection = None
 
     async def close(self) -> None:
         """Send the close to the server. On the connection's event loop.
@@ -80,7 +89,7 @@ class Departure:
             CancelledError: the server did not take it in time.
         """
         connection = self.connection
-        if self.stage != WAITING:
+        if self.stage != WAITING or connection is None:
             return
         if connection.state > OPEN:
             self.stage = GONE
@@ -90,25 +99,30 @@ class Departure:
             # A copy: the server may change its message.
             await connection.send_as_server(dict(self.message))
         except Exception:  # noqa: BLE001 - each server raises what it defines
-            self._refuse()
+            self._refuse(connection)
         except BaseException:
-            self._refuse()
+            self._refuse(connection)
             raise
         else:
-            self._succeed()
+            self._succeed(connection)
 
-    def _refuse(self) -> None:
+    def _refuse(self, connection: LiveConnection) -> None:
         self.stage = REFUSED
         if self.heard is not None:
-            self.connection.depart("client", self.heard)
+            connection.depart("client", self.heard)
 
-    def _succeed(self) -> None:
-        if self.connection.state > OPEN and not self.has_heard:
+    def _succeed(self, connection: LiveConnection) -> None:
+        if connection.state > OPEN and not self.has_heard:
             # The application was quicker.
             self.stage = GONE
             return
         self.stage = TAKEN
-        self.connection.depart(self.by, self.message)
+        connection.depart(self.by, self.message)
+
+
+def _has_no_loop(connection: LiveConnection) -> bool:
+    """Return whether the event loop of a connection is closed."""
+    return connection.loop is not None and connection.loop.is_closed()
 
 
 class Departures(dict[LiveConnection, Departure]):
@@ -132,6 +146,9 @@ class Departures(dict[LiveConnection, Departure]):
             if is_sending and message is not None and connection.state == OPEN:
                 departure.heard = message
                 return None
+            if not is_sending:
+                self.pop(connection, None)
+                departure.release()
         elif is_sending and departure.heard is not None:
             # The application ends because of that disconnect.
             return None

@@ -119,8 +119,12 @@ class Exchange:
             self.orders.take(answer.commands, asked_at, *self.identity())
         return answer
 
-    def _results(self, backend: BaseBackend) -> Mapping[str, str]:
-        return self.orders.results() if "commands" in keeps(backend) else {}
+    def _results(
+        self, backend: BaseBackend, *, is_last: bool = False
+    ) -> Mapping[str, str]:
+        if "commands" not in keeps(backend):
+            return {}
+        return self.orders.results(is_last=is_last)
 
     def has_results(self, backend: BaseBackend) -> bool:
         """Return whether there are results of commands that the store does not have."""
@@ -170,7 +174,7 @@ class Exchange:
 
     def _stop(self, backend: BaseBackend) -> bool:
         self._sequence += 1
-        results = self._results(backend)
+        results = self._results(backend, is_last=True)
         activity = self._activity.for_goodbye(backend, self._sequence, results)
         answer = self._hand_over(backend, activity, counts={}, anonymous=0, full=True)
         return answer.folded is None and not answer.is_forgotten

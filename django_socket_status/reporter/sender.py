@@ -37,7 +37,7 @@ class Sender:
 
     The first report to a backend is a full one, and so is the one after a failure or a
     refusal. Others carry what changed since, and at each heartbeat nothing but the
-    lease. A process that never had a connection sends nothing.
+    lease. A process that had no connection and no listener of live push sends nothing.
 
     Safe from any thread: a lock is held around the registry's counts and around
     everything that goes to the backend.
@@ -74,6 +74,8 @@ class Sender:
         self._reported_at = NEVER
         #: Whether this process has ever held a connection that was counted.
         self.is_used = False
+        #: Whether it serves live push: it reports, so that a drain reaches it.
+        self.is_listened_to = False
         self._retry_at = NEVER
         self._endpoints = EndpointReport()
         #: Set once the process ends: only the goodbye follows.
@@ -145,7 +147,7 @@ class Sender:
 
     def seconds_to_heartbeat(self) -> float | None:
         """Return the seconds until a report is due; ``None``: when a socket opens."""
-        if self._reported_to is None and not self._registry.counts and not self.failure:
+        if self._is_unknown() and not self._registry.counts:
             return None
         due = max(self._reported_at + get_settings().heartbeat_seconds, self._retry_at)
         return max(0.001, min(due - self._clock(), self.orders.seconds_to_look()))
@@ -189,11 +191,12 @@ class Sender:
         return True
 
     def _has_nothing_to_say(self) -> bool:
-        return (
-            self._reported_to is None
-            and not self.failure
-            and (self._registry.tally.is_empty or not keeps_totals(get_backend()))
+        return self._is_unknown() and (
+            self._registry.tally.is_empty or not keeps_totals(get_backend())
         )
+
+    def _is_unknown(self) -> bool:
+        return (self._reported_to or self.failure) is None and not self.is_listened_to
 
     def _send_changes(self, backend: BaseBackend, changes: Changes) -> None:
         is_taken = self._exchange.send(
@@ -284,17 +287,14 @@ class Sender:
         if not self._lock.acquire(timeout=lock_timeout):
             return None
         try:
-            self._drain_unreported()
+            # Drained changes are in no report. Set first: an exception may follow.
+            owed, self._owes_all = self._owes_all, True
+            if not self._drain():
+                self._owes_all = owed
+            if self._registry.counts:
+                self.is_used = True
             if not self.is_used:
                 return None
             return full_report.own_snapshot(self._registry, details=self._has_details)
         finally:
             self._lock.release()
-
-    def _drain_unreported(self) -> None:
-        # The changes drained here are in no report. Set first: an exception may follow.
-        owed, self._owes_all = self._owes_all, True
-        if not self._drain():
-            self._owes_all = owed
-        if self._registry.counts:
-            self.is_used = True

@@ -1,6 +1,6 @@
 """The reporter: the background thread that reports this process to the backend.
 
-Each process has one daemon thread. The first socket starts it, never an import or
+Each process has one daemon thread. The first WebSocket starts it, never an import or
 ``AppConfig.ready()``; a forked child starts another one. It is a thread and not a task,
 so a blocked event loop does not cost the process its lease, and no backend depends on a
 loop.
@@ -98,6 +98,15 @@ class Reporter:
         return self.sender.own_snapshot(lock_timeout)
 
     # On the socket's path.
+
+    def serve_listeners(self) -> None:
+        """Report from now on, so that a drain reaches listeners of live push.
+
+        They are not counted. Does not wait and does not raise.
+        """
+        if not self.sender.is_listened_to or self._thread is None:
+            self.sender.is_listened_to = True
+            self.wake()
 
     def wake(self) -> None:
         """Make the thread run and report soon. Does not wait and does not raise."""

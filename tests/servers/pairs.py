@@ -127,13 +127,12 @@ class Pair:
         return {kind: what for name, kind, *what in entries if name == room}
 
 
+#: A test may set the clocks of the workers.
+CLOCK = {"PROJECT_IMPORTS": "tests.servers.project.wrong_clock"}
+
+
 @contextlib.contextmanager
-def pair(
-    server: str,
-    directory: Path,
-    store: str = "sqlite",
-    environments: tuple[dict[str, str], dict[str, str]] = ({}, {}),
-) -> Iterator[Pair]:
+def pair(server: str, directory: Path, store: str = "sqlite") -> Iterator[Pair]:
     """Start two workers at once."""
     status: dict[str, Any] = {"OPTIONS": {"path": str(directory / "status")}}
     # Each command waits for a heartbeat.
@@ -147,9 +146,9 @@ def pair(
                 server,
                 directory / name,
                 socket_status={**status, **often},
-                environment=environment,
+                environment=CLOCK,
             )
-            for name, environment in zip(("one", "two"), environments, strict=True)
+            for name in ("one", "two")
         ]
         for site in sites:
             stack.callback(site.kill)

@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from websockets.sync.client import ClientConnection
 
+from django_socket_status.conf import SQLITE_BACKEND
 from tests.servers.closes import observe, written
-from tests.servers.pairs import end_of, pair
+from tests.servers.pairs import end_of
 from tests.servers.servers import answer_of, wait_until
 
 pytestmark = pytest.mark.server
@@ -200,25 +201,28 @@ def test_client_that_does_not_read_blocks_nobody_else(both):
 TAKES_AT_ONCE = {"daphne"}
 
 
-@pytest.mark.redis
-def test_workers_whose_clock_is_wrong_close_what_was_open(tmp_path: Path) -> None:
-    late, early = (
-        {
-            "PROJECT_IMPORTS": "tests.servers.project.wrong_clock",
-            "PROJECT_CLOCK": seconds,
-        }
-        for seconds in ("3600", "-3600")
-    )
-    with (
-        pair("uvicorn-sansio", tmp_path, "redis", (late, early)) as both,
-        ExitStack() as stack,
-    ):
-        clients = both.open(stack, "async/leaving/")
-        both.settle(2)
-        result = both.disconnect(all=True)
-        assert (result.matched, result.closed) == (2, 2), result
-        assert [end_of(it) for it in clients] == [(4000, "")] * 2
-        back = both.open(stack, "async/back/")
-        for client in back:
-            assert answer_of(client, "still here") == "still here"
-        both.settle(2)
+def test_clock_that_is_wrong_or_set_spares_and_closes_the_same(both, monkeypatch):
+    """Clocks are wrong by an hour, and then set right. A host has one clock."""
+    on_one_host = both.sites[0].socket_status["BACKEND"] == SQLITE_BACKEND
+    ahead, other = 3600, 3600 if on_one_host else -3600
+    right = time.time
+    with ExitStack() as stack:
+        staying = both.open(stack, "async/staying/")
+        before = both.open(stack, "async/leaving/")
+        clocks = both.open(stack, "async/clock/")
+        both.settle(6)
+        for steps in ((ahead, other), (0, 0)):
+            for client, seconds in zip(clocks, steps, strict=True):
+                answer_of(client, f"clock {seconds}")
+            if on_one_host:
+                here = steps[0]
+                monkeypatch.setattr(time, "time", lambda here=here: right() + here)
+            both.settle(6)
+            result = both.disconnect(labels={"room": "leaving"})
+            assert (result.matched, result.closed) == (2, 2), result
+            assert [end_of(it) for it in before] == [(4000, "")] * 2
+            # Who comes back is spared, until the next command.
+            before = both.open(stack, "async/leaving/")
+            for client in (*before, *staying):
+                assert answer_of(client, "still here") == "still here"
+        both.settle(6)

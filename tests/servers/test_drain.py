@@ -70,6 +70,18 @@ def test_one_worker_is_emptied_and_the_other_one_is_not(both):
     both.settle(0)
 
 
+def test_process_that_has_served_live_push_alone_is_drained_as_well(serve):
+    site = serve("uvicorn-sansio")
+    with site.open("socket-status/") as listener, site.reader() as status:
+        wait_until(lambda: len(status.get_workers()) == 1)
+        summary = status.get_socket_info_summary()
+        assert (summary["workers"], summary["total_sockets"]) == (0, 0)
+        host = status.get_workers()[0].host
+        began = status.drain(host=host, grace_seconds=0, over_seconds=1)
+        assert (len(began.by_worker), began.silent_workers) == (1, ())
+        assert end_of(listener) == (1012, "")
+
+
 @pytest.mark.parametrize("pairs", [("daphne", "sqlite")], indirect=True, ids="-".join)
 def test_newcomer_is_closed_in_what_is_left_of_the_window(both):
     one, _ = both.sites

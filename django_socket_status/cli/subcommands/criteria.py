@@ -12,6 +12,7 @@ from django_socket_status.cli.subcommands.users import user_named
 __all__ = [
     "criteria_of",
     "labels_of",
+    "verify_not_empty",
     "verify_selected",
     "with_user",
     "wrong_values_are_usage_errors",
@@ -55,11 +56,29 @@ def verify_selected(options: Mapping[str, Any], *names: str, all_of: str) -> Non
         all_of: What ``--all`` means.
 
     Raises:
-        UsageError: none of them was given, and ``--all`` was not either.
+        UsageError: none of them was given, and ``--all`` was not either; or one is
+            empty.
     """
+    verify_not_empty(options, *names)
     if not any(options.get(name) for name in (*names, "all")):
         given = ", ".join(f"--{name.replace('_', '-')}" for name in names)
         raise UsageError(f"Nothing is selected: give {given}, or --all for {all_of}.")
+
+
+def verify_not_empty(options: Mapping[str, Any], *names: str) -> None:
+    """Verify that no option was given an empty text, as of an unset variable.
+
+    It would select nothing, so the others would select more than was meant.
+
+    Raises:
+        UsageError: one was.
+    """
+    for name in names:
+        given = options.get(name)
+        texts = given if isinstance(given, list) else [given]
+        if texts and all(isinstance(it, str) and not it.strip(", ") for it in texts):
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is empty, which selects nothing: leave it out.")
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from django_socket_status.cli.output import Output
 from django_socket_status.cli.progress import Progress
 from django_socket_status.cli.questions import who_asks
 from django_socket_status.cli.subcommands.criteria import (
+    verify_not_empty,
     verify_selected,
     wrong_values_are_usage_errors,
 )
@@ -44,6 +45,7 @@ def act(options: Mapping[str, Any], output: Output) -> int:
         StatusUnavailableError: the workers cannot be reached.
         UsageError: an option has an impossible value.
     """
+    verify_not_empty(options, *SELECTORS)
     selected = _selected(options)
     who = who_asks(options.get("requested_by"))
     if options.get("stop"):

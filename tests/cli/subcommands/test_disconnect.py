@@ -125,6 +125,8 @@ def test_user_is_found_by_name_or_key(db, shell, caplog):
         ({"all": True, "rate": 0.0}, "rate must be"),
         ({"id": ["x"]}, "ids of connections"),
         ({"label": ["room"]}, "NAME=VALUE"),
+        ({"id": ["", ","], "type": "call"}, "--id is empty"),
+        ({"type": "", "user": "1"}, "--type is empty"),
         ({"all": True}, "--yes"),
     ],
 )

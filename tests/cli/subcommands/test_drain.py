@@ -103,6 +103,7 @@ def test_no_worker_is_nothing_to_drain(shell):
         ({"all": True, "over": 3601.0}, "over_seconds must be"),
         ({"all": True, "code": 1001}, "code must be"),
         ({"stop": True, "all": True, "host": "a"}, "no other selector"),
+        ({"stop": True, "worker": ""}, "--worker is empty"),
     ],
 )
 def test_impossible_options_drain_nothing(shell, options, match):

@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import time
 import warnings
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,8 @@ class AsyncRoomConsumer(SocketStatusMixin, AsyncWebsocketConsumer):
                 raise StopConsumer
             case "label", _, _:
                 self.update_socket_status_labels(told="yes")
-            case "fork", how, path:
-                fork(how, path)
+            case ("fork" | "clock") as what, one, two:
+                OF_THE_PROCESS[what](one, two)
             case "wait", what, _:
                 await until_released(what)
             case "rest", what, _:
@@ -253,6 +254,16 @@ def fork(how: str, path: str) -> None:
             atexit._run_exitfuncs()
             _write_pid(path)
             os._exit(0)
+
+
+def set_clock(seconds: str, _: str) -> None:
+    """Make the clock of this process wrong by so many seconds."""
+    # Its import replaces the clock.
+    import_module("tests.servers.project.wrong_clock").set_wrong(float(seconds))
+
+
+#: What the process is told, and not the consumer.
+OF_THE_PROCESS = {"fork": fork, "clock": set_clock}
 
 
 def _stay(path: str) -> None:
