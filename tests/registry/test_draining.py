@@ -148,7 +148,7 @@ def test_everything_is_counted_again_after_an_interruption(monkeypatch, step, be
 
 
 @pytest.mark.parametrize(
-    "step", ["add", "add_users", "take", "take_users", "changed_users"]
+    "step", ["add", "add_users", "uncount", "uncount_users", "changed_users"]
 )
 @pytest.mark.parametrize("before", [True, False])
 def test_drain_that_is_interrupted_in_any_step_counts_once(monkeypatch, step, before):
