@@ -143,11 +143,11 @@ class Drain:
             else:
                 for connection in late:
                     connection.scope = None
+            self._add_accepts(fresh)
             for connection in fresh:
                 connection.number = connection.number or next(numbers)
             if fresh:
                 self.changes.note_counted(fresh)
-            self._add_accepts(fresh)
             keys = self._count(fresh)
             intake.counted.update(zip(fresh, keys, strict=True))
             uncounted = []
@@ -157,11 +157,11 @@ class Drain:
             intake.fresh.extend([[it] for it in uncounted if it not in intake.counted])
 
     def _add_accepts(self, fresh: Sequence[LiveConnection]) -> None:
-        # Until here, ``counted_user`` is the time of the handshake.
+        # Before a drain gives it a number, ``counted_user`` is the handshake's time.
         waits = [
             it.opened_at - it.counted_user
             for it in fresh
-            if isinstance(it.counted_user, float)
+            if not it.number and isinstance(it.counted_user, float)
         ]
         if waits:
             self._tally.add_accepts(waits)

@@ -33,7 +33,7 @@ from django_socket_status.registry.ends import (
     FACTS,
     FACTS_AT,
     IS_REJECTED,
-    KEY,
+    NUMBER,
     OPENED_AT,
     PLACE,
     End,
@@ -182,7 +182,8 @@ class Tally:
             totals.accepts.add(
                 it[OPENED_AT] - it[COUNTED_USER]
                 for it in alike
-                if it[KEY] is None and isinstance(it[COUNTED_USER], float)
+                # With a number, a drain has added it already.
+                if not it[NUMBER] and isinstance(it[COUNTED_USER], float)
             )
         if self.lists_ends:
             self.entries.add(ends, causes, describe)
