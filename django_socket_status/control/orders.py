@@ -92,24 +92,29 @@ class Orders:
         self.drains.reset()
         self.revocations.reset()
         #: The number of the last command that was received.
-        self.received = 0
+        self.last_number = 0
         #: Every command, and what became of those that are done.
         self._known: dict[str, Outcome | None] = {}
         self._running: dict[str, Execution | Draining] = {}
         #: Commands that another one has stopped; it may have come first.
         self._stopped: set[str] = set()
 
-    def note(self, changes: Changes, began: float) -> None:
-        """Note a registry's drain, and when it began.
+    def meet_opened(self, changes: Changes, began: float) -> None:
+        """Apply the orders that go on to what has opened.
 
-        What opened meets the drain of this worker, if one runs, and what may not open.
+        The drain of this worker, if one runs, closes it later; and what a revocation
+        forbids is closed now.
+
+        Args:
+            changes: What the registry's drain found.
+            began: When that began, by the clock.
         """
         self.openings.note(changes.last_number, began)
         if changes.last_number:
             self.drains.welcome()
         self.revocations.meet(changes.counted)
 
-    def take(
+    def execute_all(
         self,
         commands: Sequence[Command],
         asked_at: float,
@@ -126,7 +131,7 @@ class Orders:
         """
         found = []
         for command in commands:
-            self.received = max(self.received, command.number)
+            self.last_number = max(self.last_number, command.number)
             try:
                 found.append((command, order_of(command.text)))
             except BackendError:

@@ -17,7 +17,7 @@ from django_socket_status.conf import get_settings
 from django_socket_status.live.authorization import (
     Client,
     Decision,
-    client_without_rule,
+    client_without_query,
     decide,
 )
 from django_socket_status.live.failures import FailureLog
@@ -115,7 +115,7 @@ async def _judge(scope: Scope, hub: Hub) -> tuple[Refusal | None, Client]:
     headers = scope.get("headers", ())
     if not origin_is_allowed(headers, cookies_decide=cookies_decide):
         return FOREIGN, NO_CLIENT
-    if not hub.has_room_for(client_without_rule(scope)):
+    if not hub.has_room_for(client_without_query(scope)):
         return TOO_MANY, NO_CLIENT
     decision, client = await decide(scope)
     return REFUSALS.get(decision), client

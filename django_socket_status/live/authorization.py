@@ -1,10 +1,10 @@
 """Checks by ``SUMMARY_ACCESS`` whether a client may listen, at the handshake and later.
 
-The rule takes an HTTP request, so :mod:`.handshake` makes one of the scope. It runs on
-one of two threads: one for new clients and one for listeners, so that a flood of
-handshakes cannot delay the check that keeps a listener connected. Neither is the thread
-that all sync code of the process shares. A thread answers the handshakes that wait in
-batches and then closes its database connections, so listeners hold no connection.
+The rule takes an HTTP request, so :mod:`.handshake` makes one of the scope. The rule
+runs on one of two threads: one for new clients and one for listeners, so that a flood
+of handshakes cannot delay the check that keeps a listener connected. Neither is the
+thread that all sync code of the process shares. After each batch of clients, a thread
+closes its database connections, so that none stays open for the listeners.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ __all__ = [
     "Answer",
     "Client",
     "Decision",
-    "client_without_rule",
+    "client_without_query",
     "decide",
     "decide_again",
     "reset",
 ]
 
-#: The most handshakes that wait: all listeners of a process that was restarted.
+#: The most clients that wait: all listeners of a process that was restarted.
 MAX_WAITING = 10_000
 #: The most that wait from one address, which may be a proxy's and so of many clients.
 MAX_WAITING_OF_ADDRESS = 2_000
@@ -59,7 +59,7 @@ failures = FailureLog("SUMMARY_ACCESS failed for a client of live push.")
 
 
 class Decision(enum.Enum):
-    """Whether a client may listen."""
+    """Whether a client may listen: receive live push."""
 
     ALLOWED = "allowed"
     SIGN_IN = "sign in"
@@ -81,8 +81,8 @@ Answer = tuple[Decision, Client]
 
 
 @dataclasses.dataclass(slots=True, eq=False)
-class _PendingHandshake:
-    """A WebSocket handshake that waits for its decision."""
+class _Applicant:
+    """A client that waits for a decision: a new one, or a listener."""
 
     scope: Scope
     address: str
@@ -115,14 +115,15 @@ async def _ask(authorizer: _Authorizer, scope: Scope) -> Answer:
     address = _address_of(scope)
     if get_settings().summary_access == PUBLIC:
         return Decision.ALLOWED, Client(None, address)
-    handshake = _PendingHandshake(scope, address)
+    applicant = _Applicant(scope, address)
     try:
-        authorizer.submit(handshake)
+        authorizer.submit(applicant)
     except (TurnsFullError, RuntimeError):
-        # Too many handshakes wait, or the process cannot start a thread.
-        handshake.future.cancel()
+        # Too many clients wait, or the process cannot start a thread. Then this one is
+        # queued: do not answer it later.
+        applicant.future.cancel()
         return Decision.BUSY, Client(None, address)
-    answer = asyncio.wrap_future(handshake.future)
+    answer = asyncio.wrap_future(applicant.future)
     try:
         # Not wait_for: before Python 3.12 it may lose a cancellation.
         await asyncio.wait({answer}, timeout=ANSWER_SECONDS)
@@ -133,10 +134,11 @@ async def _ask(authorizer: _Authorizer, scope: Scope) -> Answer:
     return answer.result()
 
 
-def client_without_rule(scope: Scope) -> Client | None:
-    """Return the client of a handshake; ``None`` if only a query can identify it.
+def client_without_query(scope: Scope) -> Client | None:
+    """Return the client of a handshake; ``None`` if that may take a query.
 
-    A handshake with neither a session cookie nor a user in its scope has no user.
+    Both a session cookie and the user of a scope may be looked up in the database when
+    they are used. A handshake with neither has no user.
     """
     if get_settings().summary_access != PUBLIC and (
         has_session_cookie(scope) or scope.get("user") is not None
@@ -151,56 +153,56 @@ def _address_of(scope: Scope) -> str:
 
 
 class _Authorizer:
-    """Decides about handshakes on one thread, in batches."""
+    """Decides about clients on one thread, in batches."""
 
     def __init__(self, name: str) -> None:
-        # One call that waits is enough: it answers all handshakes that wait then.
+        # One call that waits is enough: it answers all clients that wait then.
         self._executor = DaemonExecutor(name, 1)
-        self._waiting: Turns[_PendingHandshake] = Turns()
+        self._waiting: Turns[_Applicant] = Turns()
 
     def reset(self) -> None:
-        """Forget the handshakes that wait and end the thread, as in a forked child."""
+        """Forget the clients that wait and end the thread, as in a forked child."""
         self._executor.reset()
         self._waiting = Turns()
 
-    def submit(self, handshake: _PendingHandshake) -> None:
-        """Queue a handshake; its future gets the answer.
+    def submit(self, applicant: _Applicant) -> None:
+        """Queue a client; its future gets the answer.
 
         Raises:
-            TurnsFullError: too many handshakes wait, in all or from this address.
-            RuntimeError: the interpreter is shutting down, or has no thread left.
+            TurnsFullError: too many clients wait, in all or from this address.
+            RuntimeError: the interpreter is shutting down, or has no thread left. The
+                client is queued.
         """
         after_fork(self.reset)
         waiting = self._waiting
         waiting.put(
-            handshake.address,
-            handshake,
+            applicant.address,
+            applicant,
             most=MAX_WAITING,
             most_of_key=MAX_WAITING_OF_ADDRESS,
         )
-        # If the queue is full, a call that has not begun finds this handshake.
+        # If the executor is full, a call that has not begun will find this client.
         with contextlib.suppress(QueueFullError):
             self._executor.submit(functools.partial(self._answer_all, waiting))
 
-    def _answer_all(self, waiting: Turns[_PendingHandshake]) -> None:
-        while handshakes := _next_batch(waiting):
+    def _answer_all(self, waiting: Turns[_Applicant]) -> None:
+        # After a reset, this is not the queue of the next call.
+        while batch := _next_batch(waiting):
             try:
-                # Who it is is looked up here, where no event loop forbids a query.
-                prepared = [
-                    handshake for handshake in handshakes if _prepare(handshake)
-                ]
+                # Queries for the users run here, where no event loop forbids them.
+                prepared = [applicant for applicant in batch if _prepare(applicant)]
                 if prepared:
                     async_to_sync(_judge_all)(prepared)
             finally:
                 connections.close_all()
 
 
-def _next_batch(waiting: Turns[_PendingHandshake]) -> list[_PendingHandshake]:
-    """Return some of the handshakes whose clients still wait, in their turns."""
-    batch: list[_PendingHandshake] = []
-    while len(batch) < BATCH_SIZE and (handshake := waiting.take()) is not None:
-        if handshake.future.set_running_or_notify_cancel():
-            batch.append(handshake)
+def _next_batch(waiting: Turns[_Applicant]) -> list[_Applicant]:
+    """Return some of the clients that still wait, in their turns."""
+    batch: list[_Applicant] = []
+    while len(batch) < BATCH_SIZE and (applicant := waiting.take()) is not None:
+        if applicant.future.set_running_or_notify_cancel():
+            batch.append(applicant)
     return batch
 
 
@@ -209,29 +211,30 @@ _listeners = _Authorizer("django-socket-status-listeners")
 
 
 def reset() -> None:
-    """Forget all handshakes that wait, failures and threads, for tests."""
+    """Forget all clients that wait, failures and threads, for tests."""
     failures.reset()
     _newcomers.reset()
     _listeners.reset()
 
 
-def _prepare(handshake: _PendingHandshake) -> bool:
+def _prepare(applicant: _Applicant) -> bool:
     try:
-        handshake.request = request_of(handshake.scope)
-    except Exception as error:  # noqa: BLE001 - the project's rule
+        applicant.request = request_of(applicant.scope)
+    except Exception as error:  # noqa: BLE001 - the project's sessions and users
         failures.note(error)
-        handshake.answer(Decision.UNKNOWN)
+        applicant.answer(Decision.UNKNOWN)
         return False
     return True
 
 
-async def _judge_all(handshakes: Sequence[_PendingHandshake]) -> None:
+async def _judge_all(applicants: Sequence[_Applicant]) -> None:
     # Concurrently, because an asynchronous rule may wait for I/O.
-    await asyncio.gather(*map(_judge, handshakes))
+    await asyncio.gather(*map(_judge, applicants))
 
 
-async def _judge(handshake: _PendingHandshake) -> None:
-    request: Any = handshake.request
+async def _judge(applicant: _Applicant) -> None:
+    request: Any = applicant.request
+    # ``None``: the project has no users, so signing in cannot help.
     user = getattr(request, "user", None)
     try:
         if await is_allowed(request):
@@ -243,6 +246,6 @@ async def _judge(handshake: _PendingHandshake) -> None:
         user_id = user_id_of(user)
     except Exception as error:  # noqa: BLE001 - the project's rule
         failures.note(error)
-        handshake.answer(Decision.UNKNOWN)
+        applicant.answer(Decision.UNKNOWN)
     else:
-        handshake.answer(decision, user_id)
+        applicant.answer(decision, user_id)

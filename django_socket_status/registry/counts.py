@@ -115,7 +115,7 @@ class Counts:
             return by_user
         return signed_in if key.signed_in else anonymous
 
-    def take(self, keys: Iterable[CountKey]) -> None:
+    def uncount(self, keys: Iterable[CountKey]) -> None:
         """Uncount connections, each under the key that :meth:`add` returned.
 
         Keys of other counts are ignored.
@@ -138,9 +138,9 @@ class Counts:
         """Count the users of connections whose key is ``by_user``."""
         self.anonymous += self.by_user.add(users, connections)
 
-    def take_users(self, ends: Iterable[tuple[str | None, int]]) -> None:
+    def uncount_users(self, ends: Iterable[tuple[str | None, int]]) -> None:
         """Uncount what :meth:`add_users` counted, by user and number."""
-        self.anonymous -= self.by_user.take(ends)
+        self.anonymous -= self.by_user.remove(ends)
 
     def changed_users(self) -> tuple[list[str], list[str]]:
         """Return the users that came and that left since the last call."""

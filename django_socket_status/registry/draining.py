@@ -1,4 +1,4 @@
-"""Counts what the sockets left in the intake, and gathers what a report has to say.
+"""Counts what the sockets put into the intake, and gathers what a report has to say.
 
 The socket's path takes no lock. One order keeps it and the drain consistent: a socket
 writes ``state`` first and reads ``waiting`` second; a drain writes ``waiting`` first
@@ -58,16 +58,16 @@ class Drain:
     OPEN          None         ``altered``          uncounts it, counts it again
     CLOSED        its cell     ``fresh``            adds its end to the totals
     CLOSED        None         ``ends``             the same, and uncounts its key
-    CLOSED        None         ``ended``, if a      queues its end in ``ends``
-                               drain holds it
+    CLOSED        None         ``ended``, while a   queues its end in ``ends``
+                               drain recounts it
     REJECTED      its cell     ``fresh``            adds its end to the totals
     ============  ===========  ===================  ====================================
 
-    If a drain has taken a connection from ``fresh`` that ends meanwhile, the drain
-    makes its end. A rejected connection that a drain counted before its accept failed
-    is treated as a closed one. While events are wanted, each opening and each end is
-    also in ``notes``. The tally keeps those that were taken until they are counted, so
-    that an exception in between neither loses one nor counts it twice.
+    An end is a tuple: see :class:`.End`. The drain makes that of a connection that ends
+    while it is taken from ``fresh``. A rejected connection that a drain counted
+    before its accept failed is treated as a closed one. While events are wanted, each
+    opening and each end is also in ``notes``. The tally keeps the batch of ends until
+    they are counted, so that an exception loses none and counts none twice.
 
     Args:
         intake: Where the sockets put their connections.
@@ -100,8 +100,8 @@ class Drain:
         self._count_keys = count_keys
         #: Counted for the first time, while events are wanted.
         self._met: list[LiveConnection] = []
-        #: Uncounted by this drain, with the keys under which they were counted.
-        self._ended: dict[LiveConnection, CountKey] = {}
+        #: Uncounted by this drain, with the keys of before.
+        self._uncounted: dict[LiveConnection, CountKey] = {}
 
     def run(self, event_source: EventSource) -> Changes:
         """Empty the intake and return what changed. O(changes)."""
@@ -128,14 +128,14 @@ class Drain:
             self._count_again(held)
 
     def _settle_fresh(self, batch: list[Any]) -> None:
-        """Count what waited in the intake, and is open. What stays are ends."""
+        """Count the open connections of the batch, and leave only ends in it."""
         intake, numbers = self._intake, self._numbers
-        fresh, ended = sort_out(batch, intake.counted)
-        # A counted one was opened again after an exception.
-        intake.ended.update(it for it in ended if it in intake.counted)
-        late = [it for it in ended if it not in intake.counted]
-        ends = [plain_end(it, intake.listened, True) for it in late]
-        left = fresh
+        fresh, closed = sort_out(batch, intake.counted)
+        # After an exception, an undone close has queued a counted one again.
+        intake.ended.update(it for it in closed if it in intake.counted)
+        late = [it for it in closed if it not in intake.counted]
+        ends = [plain_end(it, intake.listened, is_listed=True) for it in late]
+        uncounted = fresh
         try:
             batch[:] = [*(it for it in batch if type(it) is tuple), *ends]
             if intake.listened:
@@ -143,67 +143,69 @@ class Drain:
             else:
                 for connection in late:
                     connection.scope = None
+            self._add_accepts(fresh)
             for connection in fresh:
                 connection.number = connection.number or next(numbers)
             if fresh:
                 self.changes.note_counted(fresh)
-            self._add_accepts(fresh)
             keys = self._count(fresh)
             intake.counted.update(zip(fresh, keys, strict=True))
-            left = []
+            uncounted = []
         finally:
-            # After an exception, the next drain counts them.
-            intake.fresh.extend([[it] for it in left if it not in intake.counted])
+            # For the next drain, after an exception. ``waiting`` stays None: one that
+            # ends before is also added to ``ended``, where it is ignored.
+            intake.fresh.extend([[it] for it in uncounted if it not in intake.counted])
 
     def _add_accepts(self, fresh: Sequence[LiveConnection]) -> None:
+        # Before a drain gives it a number, ``counted_user`` is the handshake's time.
         waits = [
             it.opened_at - it.counted_user
             for it in fresh
-            if isinstance(it.counted_user, float)
+            if not it.number and isinstance(it.counted_user, float)
         ]
         if waits:
             self._tally.add_accepts(waits)
 
     def _settle_altered(self) -> None:
         with (
-            drain_set(self._intake.altered) as taken,
+            drain_set(self._intake.altered) as altered,
             hold(
-                self._intake.counted, (it for it in taken if it.state == OPEN)
+                self._intake.counted, (it for it in altered if it.state == OPEN)
             ) as held,
         ):
             if held:
                 self._uncount(held)
                 self._count_again(held)
-            taken.clear()
+            altered.clear()
 
     def _settle_ended(self) -> None:
-        with drain_set(self._intake.ended) as taken:
-            while taken:
-                # Not found: it is from before a reset, as in the child of a fork.
+        with drain_set(self._intake.ended) as ended:
+            while ended:
+                # Its end is in the batch already, or this process was forked.
                 with contextlib.suppress(KeyError):
-                    self._intake.leave(taken[-1], True)
+                    self._intake.leave(ended[-1], is_listed=True)
                 if not self._intake.listened:
-                    taken[-1].scope = None
-                taken.pop()
+                    ended[-1].scope = None
+                ended.pop()
 
     def _uncount_ends(self, batch: list[QueuedEnd]) -> list[PlainEnd]:
-        """Return the ends that no drain has counted, and uncount their connections."""
+        """Return all ends; uncount the connections of those that were counted open."""
         ends = plain_ends(drain_deque(self._intake.ends, batch))
-        left = [End(*it) for it in ends if it[KEY] is not None]
-        counted = [it for it in left if it.key and it.key.counts is self._counts]
+        closed = [End(*it) for it in ends if it[KEY] is not None]
+        # Else everything was counted again since, into new counts.
+        counted = [it for it in closed if it.key and it.key.counts is self._counts]
         if counted:
             self.changes.recounted = True
-            self._counts.take([it.key for it in counted if it.key])
-            self._counts.take_users(
+            self._counts.uncount([it.key for it in counted if it.key])
+            self._counts.uncount_users(
                 (user_of(it.counted_user), it.number)
                 for it in counted
                 if it.key and it.key.signed_in is None
             )
-        if left:
-            self._note_closed([it.number for it in left])
-        for end in left:
+        self._note_closed([it.number for it in closed])
+        for end in closed:
             if end.connection is not None and end.key is not None:
-                self._ended[end.connection] = end.key
+                self._uncounted[end.connection] = end.key
         return ends
 
     def _add_to_tally(self, ends: Sequence[PlainEnd]) -> None:
@@ -229,10 +231,9 @@ class Drain:
 
     def _note_closed(self, numbers: Sequence[int]) -> None:
         if self._count_keys is None:
-            changes = self.changes
-            changes.closed += numbers
-            for number in numbers if changes.opened else ():
-                changes.opened.pop(number, None)
+            self.changes.closed += numbers
+            for number in numbers if self.changes.opened else ():
+                self.changes.opened.pop(number, None)
 
     def _count(self, connections: Sequence[LiveConnection]) -> list[CountKey]:
         """Count connections, and return the key of each."""
@@ -266,8 +267,8 @@ class Drain:
 
     def _uncount(self, counted: Mapping[LiveConnection, CountKey]) -> None:
         self.changes.recounted = True
-        self._counts.take(counted.values())
-        self._counts.take_users(
+        self._counts.uncount(counted.values())
+        self._counts.uncount_users(
             (user_of(it.counted_user), it.number)
             for it, key in counted.items()
             if key.signed_in is None
@@ -281,8 +282,8 @@ class Drain:
             self.changes.events += lifecycle_events(
                 notes, self._met, self._describe_event, event_source, decide
             )
-        # Also where the note was dropped.
-        for connection in self._ended:
+        # An event drops the scope, too; but its note may be lost: see ``NOTE_LIMIT``.
+        for connection in self._uncounted:
             if connection.state > OPEN:
                 connection.scope = None
 
@@ -293,7 +294,7 @@ class Drain:
         if record is None:
             record = self._describe(connection)
             counted = self._intake.counted
-            key = self._ended.get(connection) or counted.get(connection)
+            key = self._uncounted.get(connection) or counted.get(connection)
             if key is not None:
                 record = as_counted(connection, key, record)
         return record

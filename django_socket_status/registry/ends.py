@@ -31,6 +31,7 @@ __all__ = [
     "FACTS_AT",
     "IS_REJECTED",
     "KEY",
+    "NUMBER",
     "OPENED_AT",
     "PLACE",
     "End",
@@ -62,7 +63,7 @@ FACTS = (*PLACE, "user", "url_route")
 PlainEnd = tuple[Any, ...]
 QueuedEnd = tuple[Any, ...]
 #: Where a plain end has its fields.
-KEY, COUNTED_USER, _, OPENED_AT, ENDING, _, _, FACTS_AT, IS_REJECTED, _ = range(10)
+KEY, COUNTED_USER, NUMBER, OPENED_AT, ENDING, _, _, FACTS_AT, IS_REJECTED, _ = range(10)
 _COUNTED_FIELDS = 3
 
 

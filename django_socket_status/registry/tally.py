@@ -25,7 +25,7 @@ from django_socket_status.registry.counts import Counts
 from django_socket_status.registry.ends import (
     COUNTED_USER,
     ENDING,
-    KEY,
+    NUMBER,
     OPENED_AT,
     PLACE,
     End,
@@ -137,7 +137,8 @@ class Tally:
             totals.accepts.add(
                 it[OPENED_AT] - it[COUNTED_USER]
                 for it in alike
-                if it[KEY] is None and isinstance(it[COUNTED_USER], float)
+                # With a number, a drain has added it already.
+                if not it[NUMBER] and isinstance(it[COUNTED_USER], float)
             )
         if self.lists_ends:
             closed = len(ends) - rejected

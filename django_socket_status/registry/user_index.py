@@ -52,7 +52,7 @@ class UserIndex(Mapping[str, int]):
                 held[user] = _with(known, connection)
         return anonymous
 
-    def take(self, ends: Iterable[tuple[str | None, int]]) -> int:
+    def remove(self, ends: Iterable[tuple[str | None, int]]) -> int:
         """Remove connections, by user and number; return how many had no user."""
         held, before = self._held, self._before
         anonymous = 0

@@ -17,12 +17,12 @@ from django_socket_status.reporter.counting import Counting
 from django_socket_status.reporter.describe import ConnectionDescriber
 from django_socket_status.reporter.ended import RETURN_LIMIT, EndedReport
 
-__all__ = ["ActivityReport", "exchange", "keeps", "keeps_totals"]
+__all__ = ["ActivityReport", "hand_over", "keeps", "keeps_totals"]
 
 _NO_RESULTS: Mapping[str, str] = {}
 
 
-def exchange(backend: BaseBackend, report: Report) -> ReportAnswer:
+def hand_over(backend: BaseBackend, report: Report) -> ReportAnswer:
     """Hand a report to a backend.
 
     A subclass of a backend that was written for :meth:`.BaseBackend.report` overrides

@@ -17,7 +17,7 @@ from django_socket_status.records import Report
 from django_socket_status.registry.registry import Registry
 from django_socket_status.reporter.activity import (
     ActivityReport,
-    exchange,
+    hand_over,
     keeps,
     keeps_totals,
 )
@@ -32,6 +32,10 @@ __all__ = ["Exchange"]
 class Exchange:
     """Hands the reports of one registry to a backend, numbered.
 
+    An answer may ask for three things: that this worker executes commands, sends a full
+    report, or takes a sample of the history. The history needs one sample of all
+    workers at a time, so each worker offers one, and the backend accepts one offer.
+
     For one thread at a time, except :meth:`sample`.
 
     Args:
@@ -44,7 +48,7 @@ class Exchange:
         self._clock = clock
         self._activity = ActivityReport(registry, clock)
         self.condition = self._activity.condition
-        #: The commands that this worker has received.
+        #: Executes the commands that this worker has received.
         self.orders = Orders(registry)
         self.reset()
 
@@ -56,16 +60,20 @@ class Exchange:
         self._commanded_by: BaseBackend | None = None
         self._sequence = 0
         self._sampler = Sampler()
-        #: Whether the thread that reports now takes samples.
+        #: Whether the thread that reports now calls :meth:`sample` afterwards.
         self.can_sample = False
-        self._offered_at = float("-inf")
+        self._sample_offered_at = float("-inf")
         #: The backend that asked for a sample.
         self._samples_for: BaseBackend | None = None
         #: Since when reports fail; seconds since the epoch.
         self._failed_at: float | None = None
 
     def send(self, backend: BaseBackend, *, full: bool = False, **content: Any) -> bool:
-        """Send one report; return whether the backend took its connections.
+        """Send one report.
+
+        Returns:
+            Whether the backend took the connections. It may refuse them, and ask for a
+            full report, but take the activity.
 
         Args:
             backend: Where it goes.
@@ -74,7 +82,8 @@ class Exchange:
         """
         self._sequence += 1
         if backend is not self._commanded_by:
-            self._commanded_by, self.orders.received = backend, 0
+            self._commanded_by, self.orders.last_number = backend, 0
+        # The drain that an operator ordered: it closes the sockets of this worker.
         self.condition.is_draining = self.orders.drains.window is not None
         activity = self._activity.for_report(
             backend,
@@ -82,11 +91,11 @@ class Exchange:
             full=full,
             can_sample=self._offers_sample(),
             results=self._results(backend),
-            commands_after=self.orders.received,
+            commands_after=self.orders.last_number,
         )
         content.setdefault("counts", dict(self._registry.counts))
         content.setdefault("anonymous", self._registry.anonymous)
-        answer = self._hand_over(backend, activity, full=full, **content)
+        answer = self._exchange(backend, activity, full=full, **content)
         if answer.samples:
             self._samples_for = backend
         return answer.is_taken
@@ -95,12 +104,12 @@ class Exchange:
         """Return whether to offer a sample: once in a heartbeat, as it is work."""
         now = self._clock()
         heartbeat = get_settings().heartbeat_seconds
-        if not self.can_sample or now < self._offered_at + heartbeat:
+        if not self.can_sample or now < self._sample_offered_at + heartbeat:
             return False
-        self._offered_at = now
+        self._sample_offered_at = now
         return True
 
-    def _hand_over(
+    def _exchange(
         self, backend: BaseBackend, activity: Activity | None, **content: Any
     ) -> ReportAnswer:
         report = Report(
@@ -110,13 +119,15 @@ class Exchange:
             activity=activity,
             **content,
         )
+        # The age of a command is counted from before: it may close a little less.
         asked_at = monotonic()
-        answer = exchange(backend, report)
+        answer = hand_over(backend, report)
         self._activity.answered(answer)
         if answer.is_taken and activity is not None:
             self.orders.answered(activity.results)
+        # After a goodbye, no report could carry the results.
         if answer.commands and not (activity is not None and activity.stops):
-            self.orders.take(answer.commands, asked_at, *self.identity())
+            self.orders.execute_all(answer.commands, asked_at, *self.identity())
         return answer
 
     def _results(
@@ -141,14 +152,14 @@ class Exchange:
         return me, ConnectionDescriber()
 
     def succeed(self) -> None:
-        """Note that everything is reported."""
+        """Record that everything is reported, and the end of an outage."""
         self._activity.succeed()
         if self._failed_at is not None:
             self._sampler.note_outage(self._failed_at, time.time())
             self._failed_at = None
 
     def fail(self) -> None:
-        """Note that a report failed: it is not known whether it arrived."""
+        """Record that a report failed: it is not known whether it arrived."""
         if self._failed_at is None:
             self._failed_at = time.time()
 
@@ -157,24 +168,28 @@ class Exchange:
         backend, self._samples_for = self._samples_for, None
         if backend is not None:
             self._sampler.take(backend)
+            # No lock is held here: the setting may have changed meanwhile.
             close_if_replaced(backend)
 
     def goodbye(self, backend: BaseBackend) -> None:
-        """Remove this worker; its last counters and ends go with the same report."""
+        """Remove this worker, with a last report of its counters and ends."""
         if not keeps_totals(backend):
             backend.goodbye(this_worker().worker_id)
             return
         self.can_sample = False
         if self._activity.is_waiting:
-            # The last counters can follow only those on their way.
+            # Counters were sent and not answered. The store must have these before it
+            # gets the last ones: see :mod:`.counting`.
             self.send(backend, full=True, counts={}, anonymous=0)
-        # Once more if the store has folded or lost the counters meanwhile.
+        # Once more if the store took this worker for gone and added its counters to the
+        # sum of such workers (``folded``), or if it has lost them.
         if not self._stop(backend):
             self._stop(backend)
 
     def _stop(self, backend: BaseBackend) -> bool:
+        """Send the last report; return whether the store has the last counters."""
         self._sequence += 1
         results = self._results(backend, is_last=True)
         activity = self._activity.for_goodbye(backend, self._sequence, results)
-        answer = self._hand_over(backend, activity, counts={}, anonymous=0, full=True)
+        answer = self._exchange(backend, activity, counts={}, anonymous=0, full=True)
         return answer.folded is None and not answer.is_forgotten

@@ -16,9 +16,9 @@ __all__ = [
     "PIECE",
     "REST_SECONDS",
     "contents",
+    "let_host_run",
     "own_snapshot",
     "pieces",
-    "rest",
 ]
 
 #: Connections in one piece of a full report.
@@ -61,7 +61,7 @@ def contents(
     for first in range(0, len(connections), GRAIN):
         some = connections[first : first + GRAIN]
         opened += registry.still_counted(describe, some, ())[0]
-        rest()
+        let_host_run()
     return opened, users
 
 
@@ -77,6 +77,6 @@ def own_snapshot(registry: Registry, *, details: bool) -> Snapshot:
     return Snapshot(workers=(status,), unique_users=users)
 
 
-def rest() -> None:
+def let_host_run() -> None:
     """Release the interpreter lock for long enough that another thread takes it."""
     time.sleep(REST_SECONDS)

@@ -36,11 +36,11 @@ class Sender:
     """Sends the current backend what one registry holds.
 
     The first report to a backend is a full one, and so is the one after a failure or a
-    refusal. Others carry what changed since, and at each heartbeat nothing but the
-    lease. A process that had no connection and no listener of live push sends nothing.
+    refusal. Others carry what changed since, or after a heartbeat without a change the
+    lease alone. A process without any connection or listener of live push sends none.
 
-    Safe from any thread: a lock is held around the registry's counts and around
-    everything that goes to the backend.
+    Safe from any thread: a reentrant lock is held around the registry's counts and
+    around everything that goes to the backend.
 
     Args:
         registry: What to report.
@@ -59,7 +59,7 @@ class Sender:
         self.reset()
 
     def reset(self) -> None:
-        """Begin as another worker that has reported nothing."""
+        """Begin as another worker that has reported nothing, such as a forked child."""
         self._events.reset()
         self._exchange.reset()
         # With the old id, a late report would be taken for one of the new worker.
@@ -80,10 +80,9 @@ class Sender:
         self._endpoints = EndpointReport()
         #: Set once the process ends: only the goodbye follows.
         self.ending = threading.Event()
-        #: Whether drains make events also while nothing listens, for a backend that
-        #: keeps them: see :attr:`.Changes.events`.
+        #: Whether drains make events for a backend that keeps them, if nothing listens.
         self.keeps_events = False
-        #: The version of the registry that the last report carried.
+        #: The version of the registry that the last report carried, for readers.
         self.reported_version: object = None
         self._outage = Outage()
 
@@ -96,7 +95,7 @@ class Sender:
         """Report what changed, or renew the lease if it is due.
 
         For any thread that may wait; a reader calls it before it reads. After a
-        failure, does nothing until the next heartbeat.
+        failure, sends nothing until the next heartbeat.
 
         Args:
             lock_timeout: Seconds to wait for another thread's report; -1 for no limit.
@@ -121,8 +120,7 @@ class Sender:
                 self._endpoints.send(self._reported_to, now)
             return True
         except Exception as error:  # noqa: BLE001
-            # A backend of the project may raise any exception, and the process must go
-            # on reporting.
+            # A project's backend may raise any. The process must go on reporting.
             self._fail(error)
             return False
         except BaseException:
@@ -146,7 +144,7 @@ class Sender:
             self._exchange.execute(command_id, order, at)
 
     def seconds_to_heartbeat(self) -> float | None:
-        """Return the seconds until a report is due; ``None``: when a socket opens."""
+        """Return the seconds until a report is due; ``None``: once a socket opens."""
         if self._is_unknown() and not self._registry.counts:
             return None
         due = max(self._reported_at + get_settings().heartbeat_seconds, self._retry_at)
@@ -158,13 +156,13 @@ class Sender:
 
     def _drain(self) -> Changes:
         self._registry.intake.listened = self.wants_events()
-        # It ends some connections itself, and a socket cannot tell.
+        # A process that ends closes connections, and a socket cannot see why.
         self._registry.causes.stopping = self.ending.is_set()
         describe = ConnectionDescriber()
         count_keys = None if self._has_details else describe.count_keys
         began = monotonic()
         changes = self._registry.drain(describe, count_keys, describe.event_source)
-        self.orders.note(changes, began)
+        self.orders.meet_opened(changes, began)
         if changes.events and events_are_wanted():
             self._events.send(this_worker().worker_id, changes.events)
         return changes
@@ -173,10 +171,10 @@ class Sender:
         now = self._clock()
         if self._registry.counts:
             self.is_used = True
-        elif self._has_nothing_to_say() and not changes:
+        elif not changes and self._owes_nothing():
             return True
         if now < self._retry_at:
-            # These changes are not kept: a full report follows a failure.
+            # These changes are not kept: the full report after a failure has them.
             self._owes_all = True
             return False
         backend = get_backend()
@@ -190,7 +188,7 @@ class Sender:
             self._send_changes(backend, changes)
         return True
 
-    def _has_nothing_to_say(self) -> bool:
+    def _owes_nothing(self) -> bool:
         return self._is_unknown() and (
             self._registry.tally.is_empty or not keeps_totals(get_backend())
         )
@@ -234,7 +232,7 @@ class Sender:
             if not is_taken:
                 raise BackendError("The backend does not take a full report.")
             full = False
-            full_report.rest()
+            full_report.let_host_run()
         self._endpoints.owe()
         self._succeed()
 
@@ -269,11 +267,13 @@ class Sender:
         after the goodbye. Errors are ignored.
         """
         if self._lock.acquire(timeout=lock_timeout):
-            with contextlib.suppress(Exception):
-                self._goodbye()
-            with contextlib.suppress(Exception):
-                self._drain()
-            self._lock.release()
+            try:
+                with contextlib.suppress(Exception):
+                    self._goodbye()
+                with contextlib.suppress(Exception):
+                    self._drain()
+            finally:
+                self._lock.release()
         self._events.finish(lock_timeout)
 
     def _goodbye(self) -> None:
@@ -287,7 +287,7 @@ class Sender:
         if not self._lock.acquire(timeout=lock_timeout):
             return None
         try:
-            # Drained changes are in no report. Set first: an exception may follow.
+            # What is drained here is in no report. Set first: an exception may follow.
             owed, self._owes_all = self._owes_all, True
             if not self._drain():
                 self._owes_all = owed

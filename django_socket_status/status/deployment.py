@@ -30,11 +30,11 @@ from django_socket_status.reporter.thread import Reporter
 from django_socket_status.status.reading import Reading
 from django_socket_status.validation import valid_snapshot
 
-__all__ = ["UNUSABLE", "DeploymentSource"]
+__all__ = ["UNUSABLE_ERRORS", "DeploymentSource"]
 
 #: Errors after which a process answers for itself: a setting is wrong, and a later read
 #: cannot succeed.
-UNUSABLE = (BackendUnusableError, ImproperlyConfigured)
+UNUSABLE_ERRORS = (BackendUnusableError, ImproperlyConfigured)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -60,13 +60,13 @@ class DeploymentSource:
             is_reported = self.reporter.flush(flush_seconds)
             version = self.reporter.reported_version
             snapshot = valid_snapshot(backend.read())
-        except UNUSABLE:
+        except UNUSABLE_ERRORS:
             if (own := self._read_own(read_at, flush_seconds)) is None:
                 raise
             return own
         failure = self.reporter.failure
         own = None
-        if isinstance(failure, UNUSABLE):
+        if isinstance(failure, UNUSABLE_ERRORS):
             own = self._read_own(read_at, flush_seconds)
         if own is not None:
             return own

@@ -166,7 +166,7 @@ def verify_absent(reading: Reading, kind: str | None) -> None:
 
 
 def _log_unknown(served: ServedEndpoints, kind: str) -> None:
-    if status_reader.is_first_question_about(kind):
+    if status_reader.remember_unknown_type(kind):
         near = served.closest_type(kind)
         logger.warning(
             "No endpoint has the type %r%s.",

@@ -78,8 +78,8 @@ class ReadCache:
             return None
         return last
 
-    def kept(self) -> Reading | None:
-        """Return the reading to answer with without a read; ``None`` if one is due.
+    def without_read(self) -> Reading | None:
+        """Return the reading to answer with; ``None`` if a read is due.
 
         After a failed read, the next one is due after a heartbeat, as for reports;
         until then the last reading is the answer. With ``CACHE_SECONDS`` 0, it is due
@@ -135,8 +135,8 @@ class ReadCache:
         """Keep the failure of a read, so that the next one waits for a heartbeat."""
         self.failed = self._clock(), error
 
-    def is_first_question_about(self, kind: str) -> bool:
-        """Return whether to log an unknown type: each once, the first hundred."""
+    def remember_unknown_type(self, kind: str) -> bool:
+        """Remember an unknown type; return whether to log it: once, 100 in all."""
         unknown = self._unknown_types
         if kind in unknown or len(unknown) >= UNKNOWN_TYPES:
             return False

@@ -35,7 +35,7 @@ from django_socket_status.conf import SETTING
 from django_socket_status.exceptions import BackendError, StatusUnavailableError
 from django_socket_status.registry.registry import Registry, registry
 from django_socket_status.reporter.thread import Reporter, reporter
-from django_socket_status.status.deployment import UNUSABLE, DeploymentSource
+from django_socket_status.status.deployment import UNUSABLE_ERRORS, DeploymentSource
 from django_socket_status.status.read_cache import ReadCache, reason_of, unavailable
 from django_socket_status.status.reading import Reading
 
@@ -107,7 +107,7 @@ class StatusReader:
             StatusUnavailableError: the last reading is older than ``STALE_SECONDS``.
         """
         cache = self._cache
-        reading = cache.kept()
+        reading = cache.without_read()
         if reading is not None:
             return reading
         try:
@@ -118,7 +118,7 @@ class StatusReader:
     async def aread(self) -> Reading:
         """Return the current reading, as :meth:`read`, without blocking the loop."""
         cache = self._cache
-        reading = cache.kept()
+        reading = cache.without_read()
         if reading is not None:
             return reading
         try:
@@ -129,15 +129,15 @@ class StatusReader:
     def latest(self) -> Reading | None:
         """Return the last reading without waiting, and begin a read if one is due.
 
-        For sync code on an event loop. The reading is stale if a socket of this process
-        opened or closed since. ``None`` if it is older than ``STALE_SECONDS``.
+        For sync code on an event loop. The reading is marked stale if a socket of this
+        process opened or closed since. ``None`` if it is older than ``STALE_SECONDS``.
         """
         cache = self._cache
         try:
-            reading = cache.kept()
+            reading = cache.without_read()
             if reading is not None:
                 return reading
-            # Read once: the reader's thread may change it now.
+            # Before a read is queued: its thread resets this when the read succeeds.
             failed = cache.failed
             failure = failed and failed[1]
             try:
@@ -185,7 +185,7 @@ class StatusReader:
         """Return what a function returns that computes for long, off the event loop.
 
         Raises:
-            StatusUnavailableError: there is no result in the time of a read.
+            StatusUnavailableError: no result in the time of a read, or no thread.
         """
         try:
             return await aresult(self._encodings.submit(encode), self.read_seconds)
@@ -193,17 +193,17 @@ class StatusReader:
             raise unavailable(error) from error
 
     def holds_user(self, user_id: str) -> bool:
-        """Return whether this process certainly holds a connection of a user."""
+        """Return whether this process holds a user's connection; false if in doubt."""
         return not self._registry.is_dirty and user_id in self._registry.users
 
     def own_users(self) -> frozenset[str]:
-        """Return the users of this process if the backend does not know them."""
+        """Return the users of this process if it cannot report them to the backend."""
         # A list of it is atomic: the reporter's thread may change the dictionary.
         return frozenset([*self._registry.users] if self._is_unreported else ())
 
-    def is_first_question_about(self, kind: str) -> bool:
-        """Return whether to log an unknown type: each once, the first hundred."""
-        return self._cache.is_first_question_about(kind)
+    def remember_unknown_type(self, kind: str) -> bool:
+        """Remember an unknown type; return whether to log it: once, 100 in all."""
+        return self._cache.remember_unknown_type(kind)
 
     def verify_reported(self) -> None:
         """Verify that the connections of this process are reported.
@@ -224,7 +224,7 @@ class StatusReader:
     def _queue(self, cache: ReadCache) -> Call[Reading]:
         """Return a read that has not begun."""
         with cache.lock:
-            self._verify_running(self._summaries)
+            self._verify_not_stuck(self._summaries)
             queued = cache.queued
             if queued is None or queued.began_at is not None:
                 read = functools.partial(self._read, cache)
@@ -240,7 +240,7 @@ class StatusReader:
             self._reporter.flush(FLUSH_SECONDS)
             return question(get_backend())
 
-        self._verify_running(executor)
+        self._verify_not_stuck(executor)
         return executor.submit(answer)
 
     @contextlib.contextmanager
@@ -258,7 +258,7 @@ class StatusReader:
         except Exception as error:
             raise unavailable(error) from error
 
-    def _verify_running(self, executor: DaemonExecutor) -> None:
+    def _verify_not_stuck(self, executor: DaemonExecutor) -> None:
         """Fail at once if a call has been running longer than a caller waits."""
         if executor.busy_seconds >= self.read_seconds:
             raise CallTimeoutError(
@@ -266,12 +266,12 @@ class StatusReader:
             )
 
     def _read(self, cache: ReadCache) -> Reading:
-        # The read before this one may have ended after these callers came.
+        # These callers came while another read ran, and its result may be current.
         try:
             reading = cache.fresh() or self._read_all(cache)
         except Exception as error:
-            # Not after UNUSABLE: once this process has a socket, it answers for itself.
-            if not isinstance(error, UNUSABLE):
+            # Else this process answers for itself as soon as it has a socket.
+            if not isinstance(error, UNUSABLE_ERRORS):
                 cache.keep_failure(error)
             raise
         cache.keep(reading)

@@ -6,9 +6,9 @@ and closed at the first of: ``websocket.disconnect`` received, ``websocket.close
 ends before the accept is rejected, never opened.
 
 No message is changed, delayed or read ahead, and every exception passes as the same
-object. For an outgoing text or bytes message, ``send`` returns the server's own
-awaitable. Only the first message in each heartbeat is awaited here, to see a ``send``
-that raised, also if the application swallows the exception.
+object. For most text and bytes messages, ``send`` returns the server's own awaitable.
+Only the first one after each heartbeat of the reporter is awaited here, to see within a
+heartbeat that the server's ``send`` raises, if the application swallows the exception.
 """
 
 from __future__ import annotations
@@ -39,15 +39,16 @@ from django_socket_status.registry.lifecycle import (
     overrides_of,
 )
 from django_socket_status.reporter.thread import reporter
-from django_socket_status.tracking.send_errors import has_begun, is_of_server
+from django_socket_status.tracking.send_errors import is_of_server, reached_server
 
 __all__ = ["Ask", "Connection"]
 
 logger = logging.getLogger("django_socket_status")
 
-#: A module global costs one lookup less per call than ``reporter.intake``.
+#: Where sockets put what happens to them. A global costs one lookup less per call.
 intake = reporter.intake
 
+#: Returns the type and the labels that the consumer chose for this connection.
 Ask = Callable[[], tuple[str | None, Mapping[str, Any] | None]]
 
 
@@ -67,12 +68,13 @@ class Connection(LiveConnection):
         self._receive = receive
         self._send = send
         self.passes = None
+        # A drain reads the time of the handshake there, and then sets the user.
         self.counted_user = self.opened_at = time()
         self.state = HANDSHAKE
         self.phase = RUNNING
         self.waiting = None
         self.number = 0
-        # Of ``asyncio.events.__all__``: no exception where no loop runs.
+        # A public function, despite its name. ``None`` where asyncio runs no loop.
         self.loop = running_loop()
 
     def __copy__(self) -> Connection:
@@ -94,7 +96,7 @@ class Connection(LiveConnection):
             if message["type"] == "websocket.disconnect":
                 self._end("client", message)
         except Exception:  # noqa: BLE001
-            # The application must get the message; ``finish`` has another try.
+            # The application must get the message in any case.
             try:  # noqa: SIM105
                 self._look_again(message)
             except Exception:  # noqa: BLE001, S110
@@ -102,13 +104,13 @@ class Connection(LiveConnection):
         return message
 
     def _look_again(self, message: Message) -> None:
-        """Record a disconnect after an exception; no part of the frame that waits."""
+        """Record a disconnect after an exception, outside of the frame that waits."""
         if isinstance(sys.exc_info()[1], KeyError | TypeError):
             logger.debug("Not an ASGI message: %r", type(message))
         else:
-            # A RecursionError of these calls.
+            # A RecursionError. At the third try, of ``finish``, the stack is shorter.
             self._complete("client", message)
-            logger.debug("The end of a connection was noted late.", exc_info=True)
+            logger.debug("An end was recorded at the second try.", exc_info=True)
 
     # asgiref lets a sync consumer call only what is marked as a coroutine function.
     @markcoroutinefunction
@@ -118,15 +120,15 @@ class Connection(LiveConnection):
             if message["type"] != "websocket.send":
                 return self._watch(message)
         except Exception:  # noqa: BLE001
-            # The message is malformed, or there was no room for a call: look again.
+            # The message is malformed, or the stack is full: the coroutine looks again.
             return self._watch(message)
         passes = self.passes
         return self._watch(message) if passes is None else passes(message)
 
     async def _watch(self, message: Message) -> Any:
         """Send a message, and record what it does to the connection."""
-        before, scope = self.state, self.scope
-        # None until ``_send`` is called, False until it has returned.
+        before, scope, ask = self.state, self.scope, self.ask
+        # For ``reached_server``. None: not called yet; False: it has not returned.
         awaitable: Any = None
         try:
             try:
@@ -134,14 +136,13 @@ class Connection(LiveConnection):
             except (KeyError, TypeError):
                 # The message is malformed: the server will raise its own error.
                 kind = None
-            # Here and not in a method: each call would cost every connection.
             if kind == "websocket.accept" and before == HANDSHAKE:
-                if self.ask is not None:
+                if ask is not None:
                     self._set_overrides()
                 self.opened_at = time()
                 self.waiting = [self]
                 self.state = OPEN
-                # As ``intake.opened(self)``.
+                # The lines of ``intake.opened``: a call would cost every connection.
                 if intake.listened:
                     intake.notes.append((self, False))
                 intake.fresh.append(self.waiting)
@@ -150,14 +151,14 @@ class Connection(LiveConnection):
             elif kind == "websocket.send":
                 self._let_pass()
             elif kind in ("websocket.close", "websocket.http.response.start"):
-                said = message if kind == "websocket.close" else None
-                self._end("server", said or _status_in(message, before))
+                closes = kind == "websocket.close"
+                self._end("server", message if closes else _status_in(message, before))
             awaitable = False
             awaitable = self._send(message)
             return await awaitable
         except BaseException as error:
-            if not has_begun(awaitable, self._send):
-                self._put_back(before, scope)
+            if not reached_server(awaitable, self._send):
+                self._put_back(before, scope, ask)
             else:
                 self._fail(error, accepts=before == HANDSHAKE and self.state == OPEN)
             raise
@@ -169,20 +170,20 @@ class Connection(LiveConnection):
         elif self.state > OPEN:
             self.passes = self._send
 
-    def _put_back(self, before: int, scope: Scope | None) -> None:
+    def _put_back(self, before: int, scope: Scope | None, ask: Ask | None) -> None:
         """Undo what was recorded for a message that never reached the server."""
         state = self.state
         if state == before:
-            if before == OPEN:
-                self.passes = None
-                intake.unwatched.discard(self)
+            self.passes = None
+            intake.unwatched.discard(self)
         elif state == OPEN:
-            # Else a report carries it. It ends later, or is accepted again.
+            # Once a drain has counted it, it stays open until the application ends.
             if intake.withdraw(self):
                 self.state = before
         else:
+            # Recording an end stops the observation, and drops the scope and ``ask``.
+            self.scope, self.ask, self.passes = scope, ask, None
             self.phase = RUNNING
-            self.scope = scope
             self.state = before
             if before == OPEN:
                 intake.reopened(self)
@@ -192,7 +193,7 @@ class Connection(LiveConnection):
     def _fail(self, error: BaseException, *, accepts: bool) -> None:
         """Record that the server's ``send`` raised."""
         if accepts:
-            # The accept failed, so the connection was never open.
+            # The connection was never open. A KeyboardInterrupt does not say that.
             if isinstance(error, Exception | asyncio.CancelledError):
                 self.ending = ("send", time(), None)
                 self.state = REJECTED
@@ -230,12 +231,13 @@ class Connection(LiveConnection):
 
     def depart(self, by: EndedBy, message: Message) -> None:
         """Record what ended the connection that this package closed."""
+        # The application may have ended while the server took the close.
         phase = self.phase
         self._end(by, message)
         self.phase = max(phase, self.phase)
 
     def failed(self, error: Exception) -> EndedBy:
-        """Return how the application ended that raised an exception."""
+        """Return what the exception of an application says about its end."""
         if isinstance(error, Resolver404) and self.state == HANDSHAKE:
             # An inner router found no route; the outer one tries its next route.
             self.leave_out()
@@ -251,7 +253,7 @@ class Connection(LiveConnection):
         self.phase = FINISHED
 
     def _complete(self, by: EndedBy, message: Message | None = None) -> None:
-        """Record an end that an exception may have interrupted."""
+        """Record an end, or what is left of one that an exception interrupted."""
         if self.state <= OPEN:
             self._end(by, message)
         else:
@@ -259,7 +261,7 @@ class Connection(LiveConnection):
             intake.settle(self)
 
     def refine(self, source: Any, scope: Scope, ask: Ask | None) -> None:
-        """Take the consumer as the source, if the middleware entered before.
+        """Make the consumer the source, if the middleware made this connection.
 
         A connection keeps the type that it was accepted with, and that of the outermost
         consumer: a demultiplexer's children do not change it.
@@ -271,7 +273,7 @@ class Connection(LiveConnection):
 
     def leave_out(self) -> None:
         """Make this connection neither counted nor reported."""
-        # Before the state: without a scope, no event is made.
+        # Before the state: a drain makes no event of a connection without a scope.
         self.scope = self.ask = None
         self.state = CLOSED
         self.phase = NOTED
@@ -281,7 +283,7 @@ class Connection(LiveConnection):
         try:
             kind, labels = self.ask()  # type: ignore[misc]
             overrides = overrides_of(self)
-            # The text of any other object may need a query.
+            # Values that are not plain are left out: their text may need a query.
             overrides.type = None if kind is None else plain_text(kind)
             overrides.labels = None if labels is None else bounded_labels(labels)
         except Exception:

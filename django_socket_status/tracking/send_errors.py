@@ -11,7 +11,7 @@ from asgiref.sync import iscoroutinefunction
 from django_socket_status.asgi import Send
 from django_socket_status.reporter.worker import SERVERS
 
-__all__ = ["has_begun", "is_of_server"]
+__all__ = ["is_of_server", "reached_server"]
 
 
 def is_of_server(error: Exception) -> bool:
@@ -25,7 +25,7 @@ def is_of_server(error: Exception) -> bool:
     return isinstance(error, OSError) and package in SERVERS
 
 
-def has_begun(awaitable: Any, send: Send) -> bool:
+def reached_server(awaitable: Any, send: Send) -> bool:
     """Return whether any code of the server's ``send`` ran before it raised.
 
     Args:

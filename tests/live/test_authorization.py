@@ -23,7 +23,7 @@ from django_socket_status.live.authorization import (
 )
 from django_socket_status.live.authorization import (
     Decision,
-    client_without_rule,
+    client_without_query,
     decide,
     decide_again,
 )
@@ -549,18 +549,18 @@ class TestPersonWithoutRule:
     def test_client_without_a_session_is_known_by_its_address_alone(self):
         with access("authenticated"):
             scope = scope_of(client=("::1", 1), headers=[(b"cookie", b"theme=dark")])
-            assert client_without_rule(scope) == LiveClient(None, "::1")
+            assert client_without_query(scope) == LiveClient(None, "::1")
             del scope["headers"], scope["client"]
-            assert client_without_rule(scope) == LiveClient(None, "")
+            assert client_without_query(scope) == LiveClient(None, "")
 
     def test_client_that_may_be_a_user_is_not_known(self):
         with access("authenticated"):
-            assert client_without_rule(scope_of(headers=self.SESSION)) is None
-            assert client_without_rule(scope_of(user=object())) is None
+            assert client_without_query(scope_of(headers=self.SESSION)) is None
+            assert client_without_query(scope_of(user=object())) is None
 
     def test_public_summary_has_no_user(self):
         scope = scope_of(client=("::1", 1), headers=self.SESSION, user=object())
-        assert client_without_rule(scope) == LiveClient(None, "::1")
+        assert client_without_query(scope) == LiveClient(None, "::1")
 
 
 class TestThread:

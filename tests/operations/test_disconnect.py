@@ -317,13 +317,17 @@ async def test_connection_that_opened_after_the_request_is_spared():
             command = Command("c", order, 15.0, 1, age_seconds=0.15)
             with reporter.sender._lock:
                 exchange = reporter.sender._exchange
-                exchange.orders.take([command], time.monotonic(), *exchange.identity())
+                exchange.orders.execute_all(
+                    [command], time.monotonic(), *exchange.identity()
+                )
             await until(lambda: closes(early))
             await turns()
             assert not closes(late)
             # And no second time.
             with reporter.sender._lock:
-                exchange.orders.take([command], time.monotonic(), *exchange.identity())
+                exchange.orders.execute_all(
+                    [command], time.monotonic(), *exchange.identity()
+                )
             await turns()
             assert not closes(late)
 

@@ -33,8 +33,8 @@ def add_users(counts: Counts, *users: str | None) -> None:
     counts.add_users(users, [Numbered(int(user or 0)) for user in users])
 
 
-def take_users(counts: Counts, *users: str | None) -> None:
-    counts.take_users([(user, int(user or 0)) for user in users])
+def uncount_users(counts: Counts, *users: str | None) -> None:
+    counts.uncount_users([(user, int(user or 0)) for user in users])
 
 
 def test_types_and_users_are_counted():
@@ -45,8 +45,8 @@ def test_types_and_users_are_counted():
     assert counts.by_type == {"call": 2, "chat": 1}
     assert counts.by_user == {"1": 2}
     assert counts.anonymous == 1
-    counts.take(keys[:2])
-    take_users(counts, "1", None)
+    counts.uncount(keys[:2])
+    uncount_users(counts, "1", None)
     assert counts.by_type == {"chat": 1}
     assert counts.by_user == {"1": 1}
     assert counts.anonymous == 0
@@ -59,7 +59,7 @@ def test_anonymous_connections_are_counted_without_user_keys():
     assert counts.by_type == {"call": 3}
     assert counts.by_user == {}
     assert counts.anonymous == 1
-    counts.take([signed_in, anonymous])
+    counts.uncount([signed_in, anonymous])
     assert counts.by_type == {"call": 1}
     assert counts.anonymous == 0
 
@@ -69,7 +69,7 @@ def test_connections_of_a_type_share_their_groups_while_it_is_counted():
     keys = counts.keys_of("call")
     counts.add([keys.signed_in])
     assert counts.keys_of("call") is keys
-    counts.take([keys.signed_in])
+    counts.uncount([keys.signed_in])
     # Or every type that ever was would be remembered.
     assert counts.keys_of("call") is not keys
 
@@ -77,7 +77,7 @@ def test_connections_of_a_type_share_their_groups_while_it_is_counted():
 def test_nothing_is_taken_that_was_counted_elsewhere():
     before, counts = Counts(str), Counts(str)
     counts.add([counts.keys_of("call").anonymous])
-    counts.take([before.keys_of("call").anonymous])
+    counts.uncount([before.keys_of("call").anonymous])
     assert counts.by_type == {"call": 1}
     assert counts.anonymous == 1
 
@@ -86,12 +86,12 @@ def test_only_who_came_or_left_for_good_has_changed():
     counts = Counts(str)
     add_users(counts, "1", "2", "2")
     assert counts.changed_users() == (["1", "2"], [])
-    take_users(counts, "1", "2")
+    uncount_users(counts, "1", "2")
     add_users(counts, "3", "1")
     assert counts.changed_users() == (["3"], [])
-    take_users(counts, "2", "3")
+    uncount_users(counts, "2", "3")
     add_users(counts, "4")
-    take_users(counts, "4")
+    uncount_users(counts, "4")
     assert counts.changed_users() == ([], ["2", "3"])
     assert counts.changed_users() == ([], [])
 
@@ -113,7 +113,7 @@ def test_types_above_the_cap_are_one(which):
     assert counts.add(cells_of(types[-1])) == cells_of("other")
     # and is not remembered.
     assert counts.keys_of(types[-1]) is not refused
-    counts.take(told)
+    counts.uncount(told)
     assert counts.by_type == {"other": 1}
 
 
@@ -151,8 +151,8 @@ def test_counts_are_those_of_what_is_there(connections, data):
             )
         ]
         keys, users = counted(gone)
-        counts.take(keys)
-        take_users(counts, *users)
+        counts.uncount(keys)
+        uncount_users(counts, *users)
         assert counts.by_type == Counter(kind for kind, _ in there)
         users = [user for _, user in there]
         assert counts.by_user == Counter(it for it in users if isinstance(it, str))

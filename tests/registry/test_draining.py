@@ -93,6 +93,7 @@ def test_altered_connection_that_closes_as_it_is_described_is_uncounted(monkeypa
 def test_drain_that_is_interrupted_loses_nothing(monkeypatch, at):
     """A reader may drain, and Ctrl-C may interrupt it."""
     monkeypatch.setattr(registry.intake, "wake", lambda: None)
+    accepts_before = sum(registry.totals().accepts.buckets)
     counted = [Socket(user="1").open() for _ in range(10)]
     registry.drain(describe)
     fresh = [Socket(user="2").open() for _ in range(10)]
@@ -117,6 +118,7 @@ def test_drain_that_is_interrupted_loses_nothing(monkeypatch, at):
         socket.close()
     registry.drain(describe)
     assert registry.counts == registry.users == {}
+    assert sum(registry.totals().accepts.buckets) == accepts_before + 20
 
 
 @contextlib.contextmanager
@@ -148,11 +150,12 @@ def test_everything_is_counted_again_after_an_interruption(monkeypatch, step, be
 
 
 @pytest.mark.parametrize(
-    "step", ["add", "add_users", "take", "take_users", "changed_users"]
+    "step", ["add", "add_users", "uncount", "uncount_users", "changed_users"]
 )
 @pytest.mark.parametrize("before", [True, False])
 def test_drain_that_is_interrupted_in_any_step_counts_once(monkeypatch, step, before):
     monkeypatch.setattr(registry.intake, "wake", lambda: None)
+    accepts_before = sum(registry.totals().accepts.buckets)
     closing, labelled = Socket(user="1").open(), Socket(user="2").open()
     registry.drain(describe)
     opened = Socket(user="3").open()
@@ -167,6 +170,7 @@ def test_drain_that_is_interrupted_in_any_step_counts_once(monkeypatch, step, be
     labelled.close()
     registry.drain(describe)
     assert registry.counts == registry.users == {}
+    assert sum(registry.totals().accepts.buckets) == accepts_before + 3
 
 
 # The race of the socket's path against the drain, which has no lock.

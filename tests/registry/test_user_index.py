@@ -32,7 +32,7 @@ def test_connections_of_a_user_are_found_until_each_is_removed(count):
     assert index == {"7": count}
     for place, connection in enumerate(them, 1):
         assert list(index.find("7") or ()) == them[place - 1 :]
-        assert index.take([("7", connection.number)]) == 0
+        assert index.remove([("7", connection.number)]) == 0
     assert index == {}
     assert index.find("7") == ()
 
@@ -42,7 +42,7 @@ def test_user_with_many_connections_is_only_counted():
     assert index.find("7") is None
     assert index == {"7": MAX_LISTED + 1}
     for connection in them:
-        index.take([("7", connection.number)])
+        index.remove([("7", connection.number)])
     assert index == {}
     # The next ones are found again.
     index.add(["7"], them[:1])
@@ -52,7 +52,7 @@ def test_user_with_many_connections_is_only_counted():
 def test_connection_under_another_number_is_only_counted():
     index, them = filled(3)
     them[1].number = 99
-    index.take([("7", 2)])
+    index.remove([("7", 2)])
     assert index.find("7") is None
     assert index == {"7": 2}
 
@@ -61,7 +61,7 @@ def test_those_without_a_user_are_counted_aside():
     index = UserIndex()
     assert index.add([None, "7", None], connections(3)) == 2
     assert index == {"7": 1}
-    assert index.take([(None, 1), ("7", 2)]) == 1
+    assert index.remove([(None, 1), ("7", 2)]) == 1
     assert not index
 
 
@@ -70,9 +70,9 @@ def test_users_that_came_and_left_are_told_once():
     assert index.changed() == (["7"], [])
     assert index.changed() == ([], [])
     index.add(["7", "8", "9"], connections(3))
-    index.take([("8", 2)])
+    index.remove([("8", 2)])
     assert index.changed() == (["9"], [])
-    index.take([("7", 1), ("7", 1), ("9", 3)])
+    index.remove([("7", 1), ("7", 1), ("9", 3)])
     assert index.changed() == ([], ["7", "9"])
 
 
@@ -89,7 +89,7 @@ def test_any_order_of_changes_keeps_the_numbers_and_the_connections(monkeypatch)
             there.setdefault(user, []).append(connection)
         elif user in there:
             gone = there[user].pop(chance.randrange(len(there[user])))
-            index.take([(user, gone.number)])
+            index.remove([(user, gone.number)])
             if not there[user]:
                 del there[user]
         assert index == {it: len(them) for it, them in there.items()}

@@ -9,7 +9,7 @@ from django_socket_status.activity.stored import Kept, ReportAnswer
 from django_socket_status.backends.memory import MemoryBackend
 from django_socket_status.records import Report
 from django_socket_status.registry.registry import registry
-from django_socket_status.reporter.activity import ActivityReport, exchange
+from django_socket_status.reporter.activity import ActivityReport, hand_over
 from django_socket_status.testing import Clock, FakeWorker
 
 
@@ -62,10 +62,10 @@ def test_backend_that_keeps_nothing_gets_nothing(activity, backend):
 
 def test_backend_gets_a_report_by_the_method_that_it_overrides():
     report = FakeWorker().full()
-    assert exchange(MemoryBackend(), report) == ReportAnswer(is_taken=True)
+    assert hand_over(MemoryBackend(), report) == ReportAnswer(is_taken=True)
     assert report.sequence == 1
-    assert not exchange(OfTheOldContract(), report).is_taken
-    assert exchange(OfTheNewContract(), report).folded == 7
+    assert not hand_over(OfTheOldContract(), report).is_taken
+    assert hand_over(OfTheNewContract(), report).folded == 7
 
 
 def test_worker_begins_anew_after_a_reset(activity):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -55,6 +56,21 @@ def backend(sender) -> Recording:
     found = get_backend()
     assert isinstance(found, Recording)
     return found
+
+
+def test_goodbye_that_is_interrupted_keeps_no_other_thread_waiting(
+    sender, backend, monkeypatch
+):
+    def interrupt(report: Report) -> ReportAnswer:
+        raise KeyboardInterrupt
+
+    Socket().open()
+    assert sender.flush()
+    monkeypatch.setattr(backend, "exchange", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        sender.say_goodbye(1)
+    with ThreadPoolExecutor(1) as another:
+        assert another.submit(sender.own_snapshot, 0).result() is not None
 
 
 def stop(sender: Sender) -> None:

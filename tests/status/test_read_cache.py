@@ -46,13 +46,13 @@ def cache(process: Process, settings: Any) -> ReadCache:
 
 
 def test_reading_is_kept_for_the_cache_seconds(cache, process):
-    assert cache.kept() is None
+    assert cache.without_read() is None
     reading = process.reading()
     cache.keep(reading)
     process.now += 9
-    assert cache.kept() is cache.fresh() is reading
+    assert cache.without_read() is cache.fresh() is reading
     process.now += 1
-    assert cache.kept() is None
+    assert cache.without_read() is None
     assert cache.latest() is reading
 
 
@@ -60,7 +60,7 @@ def test_reading_is_kept_for_the_cache_seconds(cache, process):
 def test_reading_is_not_kept_once_a_socket_opened_or_closed(cache, process, change):
     cache.keep(process.reading())
     vars(cache._registry).update(change)
-    assert cache.kept() is None
+    assert cache.without_read() is None
     assert cache.latest().stale
 
 
@@ -68,11 +68,11 @@ def test_failed_read_is_not_repeated_within_a_heartbeat(cache, process):
     cache.keep(process.reading())
     process.now += 10
     cache.keep_failure(BackendError("it is away"))
-    stale = cache.kept()
+    stale = cache.without_read()
     assert stale.stale
-    assert cache.kept() is stale
+    assert cache.without_read() is stale
     process.now += 1
-    assert cache.kept() is None
+    assert cache.without_read() is None
 
 
 def test_outage_is_logged_once_and_ends_with_a_reading(cache, process, caplog):
@@ -94,7 +94,7 @@ def test_reading_that_is_too_old_answers_no_caller(cache, process):
 
 
 def test_unknown_types_are_logged_once_each_up_to_a_limit(cache):
-    assert cache.is_first_question_about("chat")
-    assert not cache.is_first_question_about("chat")
-    later = [cache.is_first_question_about(str(it)) for it in range(UNKNOWN_TYPES)]
+    assert cache.remember_unknown_type("chat")
+    assert not cache.remember_unknown_type("chat")
+    later = [cache.remember_unknown_type(str(it)) for it in range(UNKNOWN_TYPES)]
     assert later.count(True) == UNKNOWN_TYPES - 1

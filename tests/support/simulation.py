@@ -101,7 +101,7 @@ class Network:
             worker.carried.setdefault(totals.text, worker.deeds.copy())
         if self.loses == "request":
             raise BackendError("The request is lost.")
-        answer = activity.exchange(backend, report)
+        answer = activity.hand_over(backend, report)
         if self.loses == "reply":
             raise BackendError("The reply is lost.")
         if totals is not None and answer == ReportAnswer(True, samples=answer.samples):

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 import pytest
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from channels.routing import URLRouter
 from django.urls import path
 
@@ -716,6 +716,49 @@ async def test_choice_that_fails_is_logged_and_the_class_decides(
     await serve(tracked(echo, **choices), Server(CONNECT, disconnect()))
     books.assert_counted_once()
     assert "cannot tell its socket status type or labels" in caplog.text
+
+
+def interrupted_at(interrupted: Any) -> Callable[[Any], Awaitable[None]]:
+    """Return a server's ``send`` that is interrupted before it begins, once."""
+    pending = [interrupted]
+
+    @markcoroutinefunction
+    def send(message: Any) -> Awaitable[None]:
+        if pending == [message]:
+            raise pending.pop() and KeyboardInterrupt
+        return asyncio.sleep(0)
+
+    return send
+
+
+async def test_consumer_is_asked_after_a_close_that_never_reached_the_server(books):
+    async def app(scope, receive, send):
+        with pytest.raises(KeyboardInterrupt):
+            await send(CLOSE)
+        await send(ACCEPT)
+        books.settle()
+
+    entry_point = tracked(app, get_socket_status_type=lambda self: "vip")
+    await entry_point(scope_of(), Server().receive, interrupted_at(CLOSE))
+    assert [connection.type for _, connection, *_ in books.settle().told] == [
+        "vip",
+        "vip",
+    ]
+
+
+async def test_messages_are_watched_again_after_a_close_that_never_reached_the_server(
+    books,
+):
+    async def app(scope, receive, send):
+        await send(ACCEPT)
+        await send(FIRST)
+        with pytest.raises(KeyboardInterrupt):
+            await send(CLOSE)
+        begin_heartbeat()
+        assert scope[SCOPE_KEY].passes is None
+
+    await tracked(app)(scope_of(), Server().receive, interrupted_at(CLOSE))
+    books.assert_counted_once()
 
 
 # What is left of a connection: nothing.

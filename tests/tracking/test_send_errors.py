@@ -8,7 +8,7 @@ import pytest
 
 from django_socket_status.middleware import SocketStatusMiddleware
 from django_socket_status.reporter.worker import SERVERS
-from django_socket_status.tracking.send_errors import has_begun, is_of_server
+from django_socket_status.tracking.send_errors import is_of_server, reached_server
 from tests.support.asgi_driver import ACCEPT, CONNECT, Server, serve, text
 from tests.support.tracked import tracked
 
@@ -77,18 +77,18 @@ def test_other_exceptions_are_the_applications(error):
     assert not is_of_server(error)
 
 
-async def test_send_has_begun_when_any_of_its_code_ran():
+async def test_message_reached_the_server_when_any_code_of_its_send_ran():
     async def send(message: Any) -> None:
         raise OSError("gone")
 
     def plain(message: Any) -> None:
         raise OSError
 
-    assert not has_begun(None, send)
-    assert not has_begun(False, send)
-    assert has_begun(False, plain)
+    assert not reached_server(None, send)
+    assert not reached_server(False, send)
+    assert reached_server(False, plain)
     coroutine = send({})
-    assert not has_begun(coroutine, send)
+    assert not reached_server(coroutine, send)
     with pytest.raises(OSError, match="gone"):
         await coroutine
-    assert has_begun(coroutine, send)
+    assert reached_server(coroutine, send)

@@ -29,7 +29,7 @@ from django_socket_status.backends.redis.keys import Keys
 from django_socket_status.backends.redis.reader import Reader
 from django_socket_status.backends.redis.replies import Found
 from django_socket_status.backends.redis.search import Search
-from django_socket_status.backends.redis.user_union import lost, members
+from django_socket_status.backends.redis.user_union import lost_error, members
 from django_socket_status.backends.redis.writer import Writer
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import (
@@ -149,7 +149,7 @@ class RedisBackend(BaseBackend):
         """
         found = self._detailed()
         page = Search(query, self._client.pipeline, self._keys).run(found.live)
-        if found.lost or not self._reader.losses.is_complete(found.workers):
+        if found.lost or not self._reader.losses.is_complete(found.worker_index):
             page = dataclasses.replace(page, complete=False)
         return page
 
@@ -160,7 +160,7 @@ class RedisBackend(BaseBackend):
         15 buckets of each type.
         """
         found = self._detailed()
-        if found.lost or not self._reader.losses.is_complete(found.workers):
+        if found.lost or not self._reader.losses.is_complete(found.worker_index):
             return {}
         search = Search(
             ConnectionQuery(), self._client.pipeline, self._keys, needs_ages=True
@@ -186,13 +186,13 @@ class RedisBackend(BaseBackend):
         """
         for _ in range(TRIES):
             found = self._detailed()
-            if found.lost or self._reader.losses.follows_loss(found.workers):
+            if found.lost or self._reader.losses.follows_loss(found.worker_index):
                 break
             users = members(self._client.pipeline, self._keys, found.live)
             if users is not None:
                 return users
             # A worker has just begun a new generation, or its last user left.
-        raise lost()
+        raise lost_error()
 
     def report_endpoints(self, text: str, age_seconds: float) -> None:
         """Keep the endpoints of a worker, in one round trip."""

@@ -43,8 +43,9 @@ class RedisClient:
         self._timeout_seconds = timeout_seconds
         self._client: Any = None
         self._lock = threading.Lock()
-        #: How often the server did not know a script. It may have been replaced then.
-        self.unknown_scripts = 0
+        #: How often the server did not know a script (``NOSCRIPT``). It may have been
+        #: replaced then.
+        self.noscript_replies = 0
 
     def run(self, script: str, keys: Sequence[str], arguments: Iterable[Any]) -> Any:
         """Run a script in one round trip, two if the server does not know it yet.
@@ -59,7 +60,7 @@ class RedisClient:
                 return client.evalsha(digest(script), len(keys), *words)
             except redis_exceptions.NoScriptError:
                 # The server was restarted, or its scripts were flushed.
-                self.unknown_scripts += 1
+                self.noscript_replies += 1
                 return client.eval(script, len(keys), *words)
 
     def pipeline(self, commands: Sequence[Sequence[Any]]) -> list[Any]:
@@ -96,7 +97,7 @@ class RedisClient:
                 known = ("EVALSHA", digest(script), *words)
                 return self._execute(client, [known, *commands], where)
             except redis_exceptions.NoScriptError:
-                self.unknown_scripts += 1
+                self.noscript_replies += 1
                 new = ("EVAL", script, *words)
                 return self._execute(client, [new, *commands], where)
 

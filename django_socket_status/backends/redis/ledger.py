@@ -30,8 +30,9 @@ from django_socket_status.records import OpenedConnection, Report
 
 __all__ = ["Ledger", "Sections", "kept_ms"]
 
-#: How many leases a worker's keys outlive its last report, so that a frozen one can
-#: continue; and by how many milliseconds its lease, for samples to find what it held.
+#: A worker's keys outlive its last report by so many leases, for a process that was
+#: frozen to go on; and they outlive its lease by so many milliseconds, for the next
+#: sample of the history to find what a killed worker held.
 KEEP_LEASES, KEEP_MS = 6, 25_000
 
 #: The longest table of types and endpoints before a worker sends a full report with
@@ -47,8 +48,8 @@ Change = tuple[int, list[int], list[int | bytes]]
 class Sections(NamedTuple):
     """What of a report concerns single connections, in the report script's order."""
 
-    #: Numbers of the buckets whose keys are renewed. The script refuses the report if
-    #: one is missing, since changes alone would not restore a lost bucket.
+    #: Numbers of the buckets that Redis must have, and whose keys it renews. If one is
+    #: missing, the script refuses the report: changes would not restore a lost bucket.
     renewed: Collection[int] = ()
     #: Each packed: part, user ids.
     users_left: Collection[bytes] = ()
@@ -57,7 +58,7 @@ class Sections(NamedTuple):
     dropped: Collection[int] = ()
     #: Each packed: a :data:`Change`.
     changed: Collection[bytes] = ()
-    #: BucketIndex number and packed index, in turn.
+    #: Number and packed index of buckets, in turn.
     indexes: Collection[int | bytes] = ()
     #: Number and ages of groups of buckets, in turn: see :func:`.buckets.pack_ages`.
     ages: Collection[int | bytes] = ()
@@ -110,16 +111,18 @@ class _Touched:
     #: The groups of buckets whose ages change.
     aged: set[int] = dataclasses.field(default_factory=set)
 
-    def held(self) -> list[int]:
-        """Return the buckets that change and that Redis has."""
+    def known(self) -> list[int]:
+        """Return the buckets that change and that Redis has already."""
         return [number for number in self.changes if number not in self.new]
 
 
 @dataclasses.dataclass(slots=True)
 class Ledger:
-    """What Redis holds of one worker's connections in one generation.
+    """What Redis holds of one worker's connections.
 
-    The worker keeps it. It needs some five bytes for each connection.
+    The worker keeps it. It needs some five bytes for each connection. Each full report
+    begins a *generation* of keys, and those of the one before expire. Its name is part
+    of their names, and says in how many sets the users are kept.
     """
 
     generation: str
@@ -131,11 +134,11 @@ class Ledger:
     #: The buckets in the order in which they expire.
     rotation: deque[int] = dataclasses.field(default_factory=deque)
     renewed_at: float = -math.inf
-    #: How many types and endpoints the table may hold, and whether the worker has
-    #: reported all of those in use.
+    #: Whether the last piece of the full report was sent.
+    is_complete: bool = False
+    #: How many types and endpoints the table may hold.
     limit: int = MAX_TYPED_ENDPOINTS
-    is_whole: bool = False
-    #: Whether there was a bucket, and so its index, before the report that is sent.
+    #: Whether Redis has buckets before this report, and so must have their indexes.
     had_buckets: bool = False
 
     @classmethod
@@ -162,13 +165,13 @@ class Ledger:
         return ledger
 
     @property
-    def is_full(self) -> bool:
+    def has_long_table(self) -> bool:
         """Return whether the table of types and endpoints is too long."""
         return len(self.typed_endpoints) > self.limit
 
     def is_outgrown(self, users: int) -> bool:
         """Return whether so many users need more sets than the generation has."""
-        return self.is_whole and outgrows(users, parts_of(self.generation))
+        return self.is_complete and outgrows(users, parts_of(self.generation))
 
     def sections(self, report: Report, now: float, project: str) -> Sections:
         """Return what of a report concerns single connections, and record it here.
@@ -184,24 +187,24 @@ class Ledger:
             return NO_SECTIONS
         known = len(self.typed_endpoints)
         touched = _Touched()
-        self._take_closed(report.closed, touched)
-        self._take_opened(report.opened, touched)
+        self._remove(report.closed, touched)
+        self._add(report.opened, touched)
         self._drop_empty(touched)
         due = self._due(report, now, touched)
-        if not self.is_whole:
+        if not self.is_complete:
             self.limit = max(MAX_TYPED_ENDPOINTS, 2 * len(self.typed_endpoints))
-            self.is_whole = report.complete
+            self.is_complete = report.complete
         self.sequence = report.sequence
-        pack = packer(for_script=True)
+        pack_for_script = packer(for_script=True)
         kept = [number for number in touched.changes if number in self.buckets]
         left = split_users(report.users_left, self.generation)
         joined = split_users(report.users_joined, self.generation)
         return Sections(
-            renewed=[*touched.held(), *due],
-            users_left=[*map(pack, left)],
-            users_joined=[*map(pack, joined)],
+            renewed=[*touched.known(), *due],
+            users_left=[*map(pack_for_script, left)],
+            users_joined=[*map(pack_for_script, joined)],
             dropped=touched.dropped,
-            changed=[pack(touched.changes[number]) for number in kept],
+            changed=[pack_for_script(touched.changes[number]) for number in kept],
             indexes=[*self._indexes(kept)],
             ages=[*self._ages(touched.aged)],
             facts=[*self._facts(report, known, project)],
@@ -209,7 +212,7 @@ class Ledger:
 
     def _continues_with_counts(self, report: Report) -> bool:
         """Return whether nothing of a report concerns single connections."""
-        return self.is_whole and not (
+        return self.is_complete and not (
             self.rotation
             or report.full
             or report.opened
@@ -218,8 +221,8 @@ class Ledger:
             or report.users_left
         )
 
-    def _take_closed(self, closed: Sequence[int], touched: _Touched) -> None:
-        """Take connections that closed out of their buckets."""
+    def _remove(self, closed: Sequence[int], touched: _Touched) -> None:
+        """Remove connections that closed from their buckets."""
         buckets, changes = self.buckets, touched.changes
         for number in closed:
             where = number // BUCKET_SIZE
@@ -228,10 +231,8 @@ class Ledger:
                 bucket.numbers &= ~(1 << number % BUCKET_SIZE)
                 changes[where][1].append(number)
 
-    def _take_opened(
-        self, opened: Sequence[OpenedConnection], touched: _Touched
-    ) -> None:
-        """Put connections that opened into their buckets."""
+    def _add(self, opened: Sequence[OpenedConnection], touched: _Touched) -> None:
+        """Add connections that opened to their buckets."""
         for where, some in itertools.groupby(opened, bucket_of):
             bucket = self.buckets.get(where)
             if bucket is None:
@@ -280,7 +281,7 @@ class Ledger:
         if report.full:
             yield "w"
             yield identity_of(report.worker, project)
-            # A full report replaces the condition, too: see lua/activity.lua.
+            # A full report replaces the condition of the worker: see lua/activity.lua.
             yield "c"
             yield ""
         if report.full or len(self.typed_endpoints) > known:
@@ -295,4 +296,4 @@ def kept_ms(lease_ms: int) -> int:
 
 def _share(count: int, share: float) -> int:
     """Return how many of ``count`` a share is, rounded up."""
-    return -int(-count * share // 1)
+    return math.ceil(count * share)

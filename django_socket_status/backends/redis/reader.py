@@ -22,11 +22,18 @@ from django_socket_status.backends.redis.scripts import (
     READ,
 )
 from django_socket_status.backends.redis.user_shards import hash_of
-from django_socket_status.backends.redis.user_union import QUICK_USERS, Union, lost
+from django_socket_status.backends.redis.user_union import (
+    QUICK_USERS,
+    Union,
+    lost_error,
+)
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import Snapshot, Worker, WorkerStatus
 
 __all__ = ["Reader"]
+
+#: Answers of the script ``IS_ONLINE``, besides 1 for yes and 0 for no.
+USERS_LOST, USERS_NOT_KEPT = -1, -2
 
 
 class Reader:
@@ -45,7 +52,8 @@ class Reader:
         self._keys = keys
         self._now = now
         self._union = Union(client.pipeline, keys)
-        #: What the last read returned, since most of it stays the same.
+        #: What the last read returned: counts that are the same are not parsed again.
+        #: Threads replace this and the next one, and any of the last reads will do.
         self._last: Sequence[Live] = ()
         self._identities: Mapping[str, Worker] = {}
         self.losses = LossDetector(client, keys, now=now)
@@ -53,18 +61,18 @@ class Reader:
     def snapshot(self) -> Snapshot:
         """Return every live report.
 
-        One round trip; two when there is a worker that was not read before.
+        One round trip; another one for workers that were not read before, one to count
+        many users, and some after a start or a loss of the server.
         """
         found = self.find()
         identities = self._identify(found.live)
         workers = tuple(_statuses(found, identities))
-        is_whole = len(workers) == len(found.live)
         return Snapshot(
             workers=workers,
             unique_users=self._count_users(found),
-            complete=is_whole
+            complete=len(workers) == len(found.live)
             and not found.lost
-            and self.losses.is_complete(found.workers),
+            and self.losses.is_complete(found.worker_index),
         )
 
     def is_online(self, user_id: str) -> bool | None:
@@ -79,9 +87,10 @@ class Reader:
         state, answer = self._run(IS_ONLINE, keys, words)
         if answer > 0:
             return True
-        if answer == -1 or self.losses.follows_loss(read_index(state, asked)):
-            raise lost()
-        return None if answer else False
+        index = read_index(state, asked)
+        if answer == USERS_LOST or self.losses.follows_loss(index):
+            raise lost_error()
+        return None if answer == USERS_NOT_KEPT else False
 
     def find(self) -> Found:
         """Return every live report, as it is in Redis."""
@@ -91,11 +100,10 @@ class Reader:
         found = read_live(self._run(READ, keys, words), self._last, asked)
         self._last = found.live
         if found.lost:
-            # While no worker can write, reads work. The first read afterwards may come
-            # before the first report.
+            # The script also sets ``lost`` if no worker can write now. Once they can, a
+            # read may come before their first report, as after a read that failed.
             self.losses.note_failed_read()
-        now = found.workers.now
-        if any(live.reported_at > now for live in found.live):
+        if any(live.reported_at > found.worker_index.now for live in found.live):
             self._forget_future()
             return found._replace(lost=True)
         return found
@@ -112,14 +120,14 @@ class Reader:
 
     def _run(self, script: str, keys: Sequence[str], words: Sequence[Any]) -> Any:
         """Run a script, and remember if it failed or if the server may be new."""
-        unknown = self._client.unknown_scripts
+        before = self._client.noscript_replies
         try:
             reply = self._client.run(script, keys, words)
         except BackendError:
             self.losses.note_failed_read()
             self.losses.note_new_server()
             raise
-        if self._client.unknown_scripts != unknown:
+        if self._client.noscript_replies != before:
             self.losses.note_new_server()
         return reply
 
@@ -141,7 +149,7 @@ class Reader:
         for worker in live:
             if worker.worker_id in known:
                 found[worker.worker_id] = known[worker.worker_id]
-        # The old mapping is dropped, and with it the workers that are gone.
+        # Without the workers that are gone.
         self._identities = found
         return found
 
@@ -154,13 +162,13 @@ class Reader:
 
 
 def _statuses(found: Found, identities: Mapping[str, Worker]) -> Iterator[WorkerStatus]:
-    now = found.workers.now
+    now = found.worker_index.now
     for live in found.live:
         worker = identities.get(live.worker_id)
         if worker is not None:
             counts = live.counts
             age = max(0, now - live.reported_at) / 1000
-            # By position, at a quarter of the time.
+            # Positional arguments take a quarter of the time of keywords.
             yield WorkerStatus(
                 worker, counts.by_type, counts.anonymous, age, counts.complete
             )

@@ -21,6 +21,7 @@ from django_socket_status.validation import (
 __all__ = [
     "FIRST",
     "Found",
+    "LastReport",
     "Live",
     "WorkerCounts",
     "WorkerIndex",
@@ -36,7 +37,7 @@ FIRST, AGAIN, SILENT = b"first", b"again", b"silent"
 
 
 #: When a worker reported last and when its lease ends, as ``at:until``.
-_NOTED = re.compile(rb"([0-9]{1,15}):([0-9]{1,15})")
+_LAST = re.compile(rb"([0-9]{1,15}):([0-9]{1,15})")
 
 #: A whole number, small enough to be exact in Lua and in JavaScript.
 _NUMBER = re.compile(rb"[0-9]{1,15}")
@@ -73,6 +74,13 @@ class Live(NamedTuple):
 _new_live = functools.partial(tuple.__new__, Live)
 
 
+class LastReport(NamedTuple):
+    """The last report of all workers, in milliseconds of the server's clock."""
+
+    reported_at: int
+    lease_ends_at: int
+
+
 class WorkerIndex(NamedTuple):
     """What the index of workers says, at a moment of the server's clock."""
 
@@ -92,14 +100,14 @@ class WorkerIndex(NamedTuple):
     asked: int = 0
     #: When the last lease ended, where none is alive.
     ended: float | None = None
-    #: When a worker reported last, and when that lease ends; only without an index.
-    last: tuple[int, int] | None = None
+    #: Only without an index.
+    last: LastReport | None = None
 
 
 class Found(NamedTuple):
     """What one read of every live report found."""
 
-    workers: WorkerIndex
+    worker_index: WorkerIndex
     live: Sequence[Live]
     #: How many different users there are, -1 if it takes longer to count.
     unique_users: int
@@ -126,7 +134,7 @@ def read_live(reply: Sequence[Any], last: Sequence[Live] = (), asked: int = 0) -
     state, ids, reports, users, counted, lost = reply
     live = tuple(_workers(ids, reports, {it.packed: it.counts for it in last}))
     return Found(
-        workers=read_index(state, asked),
+        worker_index=read_index(state, asked),
         live=live,
         unique_users=users,
         counted=_counted(counted),
@@ -151,13 +159,13 @@ def read_index(state: Sequence[Any], asked: int = 0) -> WorkerIndex:
     )
 
 
-def _last(noted: bytes | None) -> tuple[int, int] | None:
+def _last(written: bytes | None) -> LastReport | None:
     """Return when a worker reported last and when its lease ends, if that is known."""
-    found = _NOTED.fullmatch(noted or b"")
+    found = _LAST.fullmatch(written or b"")
     if found is None:
         return None
     at, until = map(int, found.groups())
-    return (at, until) if at <= until <= at + MAX_LEASE_MS else None
+    return LastReport(at, until) if at <= until <= at + MAX_LEASE_MS else None
 
 
 def _counted(fields: Sequence[bytes | None] | None) -> tuple[int, int] | None:

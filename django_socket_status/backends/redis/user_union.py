@@ -22,7 +22,7 @@ from django_socket_status.backends.redis.replies import Found, Live
 from django_socket_status.backends.redis.user_shards import NO_USER, user_sets
 from django_socket_status.exceptions import BackendError
 
-__all__ = ["QUICK_USERS", "Union", "lost", "members"]
+__all__ = ["QUICK_USERS", "Union", "lost_error", "members"]
 
 #: Up to this many users, counted once for each worker, every read is exact.
 QUICK_USERS = 2000
@@ -60,11 +60,11 @@ class Union:
         began = time.perf_counter()
         users = members(self._pipeline, self._keys, found.live)
         if users is None:
-            raise lost()
+            raise lost_error()
         count = len(users)
         took = time.perf_counter() - began
         self._keep(
-            found.workers.now, count, max(REFRESH_SECONDS, REFRESH_FACTOR * took)
+            found.worker_index.now, count, max(REFRESH_SECONDS, REFRESH_FACTOR * took)
         )
         return count
 
@@ -73,7 +73,7 @@ class Union:
         if found.counted is None:
             return False
         # A time that is farther away was written with a wrong clock.
-        if 0 < found.counted[1] - found.workers.now <= MAX_WAIT_MS:
+        if 0 < found.counted[1] - found.worker_index.now <= MAX_WAIT_MS:
             return False
         # One reader at a time. If it dies while it counts, another may after a second.
         lock = ("SET", f"{self._keys.union}:lock", "1", "NX", "PX", 1000)
@@ -126,6 +126,6 @@ def members(pipeline: Pipeline, keys: Keys, live: Sequence[Live]) -> set[str] | 
     return found if all(there) else None
 
 
-def lost() -> BackendError:
+def lost_error() -> BackendError:
     """Return the error to raise if users may be missing."""
     return BackendError("Reports were lost, and are about to be made again.")

@@ -94,7 +94,7 @@ class Writer:
         self._ledgers.pop(worker_id, None)
         project = this_project() if report.full else ""
         sections = ledger.sections(report, monotonic(), project)
-        if ledger.is_full:
+        if ledger.has_long_table:
             return NOT_TAKEN
         words = (*self._arguments(report, ledger), *sections.words())
         self._sent[worker_id] = report.sequence

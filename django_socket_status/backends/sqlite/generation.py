@@ -128,11 +128,11 @@ def create_private(path: Path, content: bytes = b"") -> None:
         os.close(file)
 
 
-def remove_leftovers(path: Path, current: Generation) -> None:
-    """Remove the files of generations that were replaced, moved or not finished."""
+def remove_leftovers(path: Path, spared: Generation) -> None:
+    """Remove old files of other generations: replaced, moved or not finished ones."""
     oldest = time.time() - LEFTOVER_SECONDS
     for file in _files(path):
-        if file.token != current.token and file.found.st_mtime < oldest:
+        if file.token != spared.token and file.found.st_mtime < oldest:
             if file.kind == "db":
                 Generation.beside(path, file.token).remove()
             with contextlib.suppress(OSError):

@@ -47,7 +47,7 @@ class StatusFile:
     """The file that names the current generation.
 
     Args:
-        path: The file; ``None`` is :func:`default_path`.
+        path: The file; ``None`` is :func:`default_path`, where each user has another.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
@@ -106,10 +106,9 @@ class StatusFile:
         """Return a new generation, or the one that another process just made.
 
         Args:
-            doubted: The one to replace; ``None`` if there is none.
+            doubted: The one that the caller found unusable; ``None`` if there is none.
             prepare: Fills an empty database.
-            keep: Whether a slow reader may go on to read the doubted one. It is then
-                removed with other leftovers, after a while.
+            keep: Whether the doubted one stays for a slow reader, as a leftover.
 
         Raises:
             BackendUnusableError: it cannot be made here.
@@ -129,7 +128,7 @@ class StatusFile:
             raise self._unusable(f"cannot be written ({error})") from error
         if replaced is not None:
             replaced.remove()
-        remove_leftovers(self.path, made)
+        remove_leftovers(self.path, spared=made)
         return made
 
     def _create(
@@ -147,17 +146,18 @@ class StatusFile:
                 raise
             # The disk may be full: free the space of the generation that goes anyway.
             replaced.remove()
-            remove_leftovers(self.path, replaced)
+            remove_leftovers(self.path, spared=replaced)
             made, is_ours = self._create_once(prepare, is_first=is_first)
         if is_ours:
             return made
         made.remove()
-        return self.current() or made
+        # If the file of the other process was removed or cut short since, replace it.
+        return self.current() or self._create_once(prepare, is_first=False)[0]
 
     def _create_once(
         self, prepare: Callable[[Path], None], *, is_first: bool
     ) -> tuple[Generation, bool]:
-        """Create the files of a generation and name it; see :meth:`_publish`."""
+        """Create the files of a generation, and :meth:`_publish` it."""
         made = self._generation(secrets.token_hex(TOKEN_BYTES))
         news = self.path.with_name(f"{self.path.name}-{made.token}.new")
         try:
@@ -173,7 +173,7 @@ class StatusFile:
             raise
 
     def verify_writable(self) -> None:
-        """Verify, without writing, that a generation could be made here.
+        """Verify that a generation could be made here, and create nothing.
 
         Raises:
             BackendUnusableError: it could not.
@@ -186,7 +186,7 @@ class StatusFile:
             raise self._unusable(f"cannot be made: {directory} is not writable")
 
     def _publish(self, news: Path, *, is_first: bool) -> bool:
-        """Name the new generation; false if another process named its first one."""
+        """Make a new generation current; false if another process was the first."""
         if is_first:
             # A hard link, unlike a rename, replaces nothing.
             try:
@@ -205,7 +205,7 @@ class StatusFile:
         return True
 
     def _verify_directory(self, *, create: bool = False) -> None:
-        """Verify the directory; the default one must belong to this user alone.
+        """Verify the directory, and make the default one private to this user.
 
         Raises:
             BackendUnusableError: it is missing, no directory, or of another user.
@@ -222,12 +222,12 @@ class StatusFile:
                 raise self._unusable(f"cannot be made: {directory} is not a directory")
             self._had_directory = True
             if self._given is None:
-                self._verify_private(directory, found)
+                self._make_private(directory, found)
         except OSError as error:
             raise self._unusable(f"cannot be reached ({error})") from error
 
     def _look_at(self, directory: Path) -> os.stat_result | None:
-        """Return what the directory is; ``None`` if it is missing and may be made.
+        """Return what is there; ``None`` if nothing is, and the directory may be made.
 
         A given directory that never existed is not made: its volume may not be mounted,
         or its name may be misspelled. One that existed before was removed by a cleaner.
@@ -242,7 +242,7 @@ class StatusFile:
             f"cannot be made: {directory} does not exist. Create it, or mount it"
         )
 
-    def _verify_private(self, directory: Path, found: os.stat_result) -> None:
+    def _make_private(self, directory: Path, found: os.stat_result) -> None:
         user = user_id()
         if user is None:
             return

@@ -139,9 +139,9 @@ def test_table_of_types_and_endpoints_that_is_too_long_is_begun_again(
 ):
     tell(worker.full([]))
     tell(worker.change(*types_of(worker, MAX_TYPED_ENDPOINTS)))
-    assert not ledger.is_full
+    assert not ledger.has_long_table
     tell(worker.change(worker.open("one more")))
-    assert ledger.is_full
+    assert ledger.has_long_table
 
 
 def test_full_report_has_as_many_types_and_endpoints_as_are_in_use(
@@ -151,9 +151,9 @@ def test_full_report_has_as_many_types_and_endpoints_as_are_in_use(
     tell(worker.full(held[:1000], complete=False))
     tell(worker.change(*held[1000:2000], complete=False))
     tell(worker.change(*held[2000:]))
-    assert not ledger.is_full
+    assert not ledger.has_long_table
     tell(worker.change(worker.open("one more")))
-    assert not ledger.is_full
+    assert not ledger.has_long_table
 
 
 # When the oldest connection of a bucket opened.

@@ -493,17 +493,17 @@ def test_first_report_is_no_loss_to_who_also_finds_the_scripts_gone(
 ):
     backend, late_reader = make_redis(), make_redis()
     reader = late_reader._reader
-    before = reader.find().workers
+    before = reader.find().worker_index
     start(backend, FakeWorker("a"))
-    note = reader.losses._note
+    write_down = reader.losses._write_down
 
     def ask_meanwhile(index):
         shared_redis.admin.script_flush()
         # What another thread asks is not known to the server: it may be a new one.
         reader.find()
-        return note(index)
+        return write_down(index)
 
-    monkeypatch.setattr(reader.losses, "_note", ask_meanwhile)
+    monkeypatch.setattr(reader.losses, "_write_down", ask_meanwhile)
     assert not reader.losses.follows_loss(before)
 
 
@@ -512,9 +512,9 @@ def test_first_report_is_no_loss_to_two_threads_that_read_meanwhile(
 ):
     backend, late_reader = make_redis(), make_redis()
     reader = late_reader._reader
-    before, also_before = reader.find().workers, reader.find().workers
+    before, also_before = reader.find().worker_index, reader.find().worker_index
     start(backend, FakeWorker("a"))
-    note = reader.losses._note
+    write_down = reader.losses._write_down
     with ThreadPoolExecutor(1) as pool:
         second = []
 
@@ -522,9 +522,9 @@ def test_first_report_is_no_loss_to_two_threads_that_read_meanwhile(
             second.append(pool.submit(reader.losses.follows_loss, also_before))
             # If it does not wait for this thread, it is ready long before.
             wait(second, timeout=0.5)
-            return note(index)
+            return write_down(index)
 
-        monkeypatch.setattr(reader.losses, "_note", read_meanwhile)
+        monkeypatch.setattr(reader.losses, "_write_down", read_meanwhile)
         assert not reader.losses.follows_loss(before)
         assert not second[0].result(60)
 

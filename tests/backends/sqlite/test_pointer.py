@@ -108,6 +108,16 @@ def test_first_to_make_one_wins(
     assert len(names(file.path.parent)) == 4
 
 
+def test_faster_one_that_is_cut_short_is_replaced(file: StatusFile) -> None:
+    def prepare_slowly(database: Path) -> None:
+        prepare(database)
+        file.path.write_bytes(b"")
+
+    made = file.make(None, prepare_slowly)
+    assert file.current() == made
+    assert made.is_whole()
+
+
 def test_many_that_come_at_once_agree(file: StatusFile) -> None:
     for _ in range(30):
         barrier = threading.Barrier(4)

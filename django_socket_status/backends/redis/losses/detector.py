@@ -14,8 +14,8 @@ from django_socket_status.backends.redis.losses.rules import (
     Memory,
     Server,
     Verdict,
-    is_silent,
     judge,
+    judge_silence,
     periods,
 )
 from django_socket_status.backends.redis.replies import WorkerIndex, read_index
@@ -63,14 +63,14 @@ class LossDetector:
         return next(self._turns)
 
     def note_failed_read(self) -> None:
-        """Note that a read failed: workers may be unable to report, too."""
+        """Remember that a read failed: workers may be unable to report, too."""
         with self._lock:
             self._memory = self._memory._replace(read_failed=True)
 
     def note_new_server(self) -> None:
-        """Note that the server may have been started since it was asked."""
+        """Remember that the server may have been started since it was asked."""
         with self._lock:
-            self._memory = self._memory._replace(knows_server=False)
+            self._memory = self._memory._replace(has_asked_server=False)
 
     def is_complete(self, index: WorkerIndex) -> bool:
         """Return whether every live worker can be expected to be in the index.
@@ -81,7 +81,7 @@ class LossDetector:
         if self.follows_loss(index):
             return False
         with self._lock:
-            self._memory, silent = is_silent(self._memory, index, lease_ms())
+            self._memory, silent = judge_silence(self._memory, index, lease_ms())
         return not silent
 
     def follows_loss(self, index: WorkerIndex) -> bool:
@@ -92,22 +92,22 @@ class LossDetector:
         """
         if index.since is not None:
             return self._follows_loss(index)
-        # One thread at a time: what it notes would be a loss to a thread that has not
-        # seen the first report either.
+        # One thread at a time: what it writes down would be a loss to a thread that has
+        # not seen the first report either.
         with self._without_index:
             return self._follows_loss(index)
 
     def _follows_loss(self, index: WorkerIndex) -> bool:
         verdict = self._judge(index)
-        if verdict is Verdict.NOTE:
-            noted = self._note(index)
+        if verdict is Verdict.NEWLY_LOST:
+            found = self._write_down(index)
             # A worker may have reported meanwhile, and made an index.
-            verdict = Verdict.LOST if noted is None else self._judge(noted)
-        return verdict is not Verdict.WHOLE
+            verdict = Verdict.LOST if found is None else self._judge(found)
+        return verdict is not Verdict.COMPLETE
 
     def _judge(self, index: WorkerIndex) -> Verdict:
         verdict = self._judge_with(index, None)
-        if verdict is Verdict.ASK:
+        if verdict is Verdict.ASK_SERVER:
             verdict = self._judge_with(index, self._ask_server(index))
         return verdict
 
@@ -119,19 +119,19 @@ class LossDetector:
         return verdict
 
     def _ask_server(self, index: WorkerIndex) -> Server:
-        """Return when the server was started, and whether it has taken reports."""
+        """Return when the server was started, and whether it knows our script."""
         key = self._keys.index
         if index.since is not None and self._now() != "":
             # The server's uptime cannot be compared with the clock of a test.
-            return Server(None, -math.inf, is_known=False)
+            return Server(None, -math.inf, knows_script=False)
         run_id, seconds = self._client.server_run(key) or (None, math.inf)
-        is_known = index.since is None and any(
+        knows_script = index.since is None and any(
             self._client.knows(report_script(self._keys.prefix, period), key)
             for period in periods(index.now, lease_ms())
         )
-        return Server(run_id, index.now - seconds * 1000, is_known)
+        return Server(run_id, index.now - seconds * 1000, knows_script)
 
-    def _note(self, index: WorkerIndex) -> WorkerIndex | None:
+    def _write_down(self, index: WorkerIndex) -> WorkerIndex | None:
         """Write down that the index was lost, for processes that read later.
 
         Returns:

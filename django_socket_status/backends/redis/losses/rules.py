@@ -1,4 +1,8 @@
-"""Decides whether workers may be missing from the index of workers; see the package."""
+"""Decides whether workers may be missing from the index of workers.
+
+The index is a sorted set in Redis: each worker with the end of its lease, and when the
+index was begun. The table of the package says when an answer may be incomplete.
+"""
 
 from __future__ import annotations
 
@@ -13,21 +17,23 @@ __all__ = [
     "Memory",
     "Server",
     "Verdict",
-    "is_silent",
     "judge",
+    "judge_silence",
     "periods",
 ]
 
 #: How long the index of workers outlives the last report of all of them.
 INDEX_MS = 86_400_000
 
-#: How long the note of the last report is kept. This is longer than :data:`PERIOD_MS`
-#: and a lease. So if the server knows a script of this period, a missing note was lost.
-LAST_MS = 8 * INDEX_MS
-
-#: How long workers use one text of the report script. A server never forgets a single
-#: script, so knowing an older text says nothing about the last days.
+#: How long workers use one text of the report script: the number of the period is part
+#: of it. A server never forgets a single script. So if it knows the text of a period, a
+#: worker has reported in that period.
 PERIOD_MS = 7 * INDEX_MS
+
+#: How long the key ``until`` is kept, which says when a worker reported last. This is
+#: longer than a period and a lease. So if the server knows the text of this period and
+#: has no such key, the key was lost.
+LAST_MS = 8 * INDEX_MS
 
 #: ``INFO`` gives the uptime of a server in whole seconds.
 ROUNDING_MS = 1000
@@ -36,12 +42,12 @@ ROUNDING_MS = 1000
 class Verdict(enum.Enum):
     """Whether reports may be missing, or what is needed to decide."""
 
-    WHOLE = enum.auto()
+    COMPLETE = enum.auto()
     LOST = enum.auto()
+    #: Lost, and this process is the first to find it: write it down for the others.
+    NEWLY_LOST = enum.auto()
     #: Judge again with a :class:`Server`.
-    ASK = enum.auto()
-    #: Reports were lost. Write that down for other processes.
-    NOTE = enum.auto()
+    ASK_SERVER = enum.auto()
 
 
 class Server(NamedTuple):
@@ -51,31 +57,37 @@ class Server(NamedTuple):
     run_id: str | None
     #: Milliseconds of the server's clock.
     started_at: float
-    #: Whether it has taken reports under this prefix in this period.
-    is_known: bool
+    #: Whether it knows the report script of this prefix and period.
+    knows_script: bool
 
 
 class Memory(NamedTuple):
-    """What a process remembers of its last reads."""
+    """What a process remembers of its last reads.
+
+    Its threads read at the same time. One counter numbers their questions and answers,
+    so an answer was read after each question with a lower number.
+    """
 
     #: When the index that was read last was begun; ``None`` if none was read.
     index_since: float | None = None
     index_read_at: float = 0.0
     #: The number of the answer that held it.
     index_turn: int = 0
-    #: Whether the server has been asked about its start since the last doubt about it.
-    knows_server: bool = False
+    #: Whether the server was asked about its start. A failed read resets this, and so
+    #: does a script that the server did not know: it may have been started since.
+    has_asked_server: bool = False
     #: The start of the server that was judged last.
     run_id: str | None = None
-    #: While there is no index: until when workers may have to report again.
+    #: While there is no index: until when workers may be missing.
     missing_until: float | None = None
-    #: While the index is older than the server: until when it may lack workers.
+    #: While the index is older than the server: until when workers may be missing.
     restored_until: float | None = None
-    #: Whether this process has found a loss that it could not write down.
-    has_noted: bool = False
-    #: Whether the last read failed, and so workers may be unable to report, too.
+    #: Whether this process has found the loss of the index that is missing now. This
+    #: counts if the server took no writes: one loss is found once.
+    has_found_loss: bool = False
+    #: Whether the last read failed: workers may have been unable to report, too.
     read_failed: bool = False
-    #: Until when they may have to report again after that.
+    #: After that: until when workers may be missing.
     silent_until: float = 0.0
 
 
@@ -86,38 +98,39 @@ def judge(
     server: Server | None = None,
     turn: int = 0,
 ) -> tuple[Memory, Verdict]:
-    """Return what to remember, and whether the index of workers was lost.
+    """Return what to remember, and whether workers may be missing from the index.
 
     Args:
         memory: What this process remembers.
         index: What a script found.
         lease_ms: The length of a lease.
-        server: What the server says of itself, once :attr:`Verdict.ASK` was returned.
-        turn: The number of this answer among the questions and answers of the reader.
+        server: What the server says, after :attr:`Verdict.ASK_SERVER` was returned.
+        turn: The number of this answer: see :class:`Memory`.
     """
     if index.since is None:
         return _judge_missing(memory, index, lease_ms, server)
-    if server is None and not memory.knows_server:
-        return memory, Verdict.ASK
+    if server is None and not memory.has_asked_server:
+        return memory, Verdict.ASK_SERVER
     memory = _remember_server(memory, index, lease_ms, server)
-    if _has_replaced(memory, index, index.since, lease_ms) or _is_before(
-        index.now, memory.restored_until, lease_ms
+    if _has_replaced(memory, index, index.since, lease_ms) or _is_within_lease(
+        memory.restored_until, index.now, lease_ms
     ):
+        # Not remembered: the next read has to find that it is not the one of before.
         return memory, Verdict.LOST
     memory = memory._replace(
         index_since=index.since,
         index_read_at=index.now,
         index_turn=turn,
         missing_until=None,
-        has_noted=False,
+        has_found_loss=False,
     )
-    return memory, Verdict.WHOLE
+    return memory, Verdict.COMPLETE
 
 
 def _has_replaced(
     memory: Memory, index: WorkerIndex, since: float, lease_ms: float
 ) -> bool:
-    """Return whether an index took the place of another, less than a lease ago."""
+    """Return whether the index took the place of a lost one, less than a lease ago."""
     # An index that expired was not lost: no worker had reported for a day.
     is_another = (
         memory.index_since not in {None, since}
@@ -129,28 +142,45 @@ def _has_replaced(
 def _judge_missing(
     memory: Memory, index: WorkerIndex, lease_ms: float, server: Server | None
 ) -> tuple[Memory, Verdict]:
-    """Judge that there is no index."""
+    """Judge that there is no index: either no worker lives, or it was lost."""
     now = index.now
-    if memory.index_since is not None and index.asked < memory.index_turn:
-        # Another thread read an index after this read began.
-        return memory, Verdict.WHOLE
-    if index.last is not None and index.last[0] <= now:
-        if now < index.last[1]:
+    if _came_before_index(memory, index):
+        return memory, Verdict.COMPLETE
+    if index.last is not None and index.last.reported_at <= now:
+        if now < index.last.lease_ends_at:
             return memory, Verdict.LOST
-        return _without_workers(memory)._replace(has_noted=False), Verdict.WHOLE
+        memory = _without_workers(memory)._replace(has_found_loss=False)
+        return memory, Verdict.COMPLETE
     if server is None:
-        return memory, Verdict.ASK
+        return memory, Verdict.ASK_SERVER
     memory = _remember_server(memory, index, lease_ms, server)
-    if not memory.has_noted and (server.is_known or _had_index(memory, now)):
-        memory = memory._replace(missing_until=now + lease_ms, has_noted=True)
-        return memory, Verdict.NOTE
-    if _is_before(now, memory.missing_until, lease_ms):
+    if not memory.has_found_loss and (server.knows_script or _had_index(memory, now)):
+        memory = memory._replace(missing_until=now + lease_ms, has_found_loss=True)
+        return memory, Verdict.NEWLY_LOST
+    if _is_within_lease(memory.missing_until, now, lease_ms):
         return memory, Verdict.LOST
-    return _without_workers(memory), Verdict.WHOLE
+    return _without_workers(memory), Verdict.COMPLETE
+
+
+def _came_before_index(memory: Memory, index: WorkerIndex) -> bool:
+    """Return whether this read found no index before another thread found the first.
+
+    Both the numbers and the server's clock have to say so. The numbers alone cannot
+    tell that the index was lost between the two reads, and a clock can be set back.
+    """
+    return (
+        memory.index_since is not None
+        and index.asked < memory.index_turn
+        and index.now <= memory.index_read_at
+    )
 
 
 def _had_index(memory: Memory, now: float) -> bool:
-    """Return whether this process saw an index that cannot have expired since."""
+    """Return whether this process saw an index that cannot have expired since.
+
+    If the server was started since (``missing_until``), that is not asked: each process
+    learns the start from the server, and none has to write the loss down.
+    """
     return (
         memory.index_since is not None
         and now - memory.index_read_at < INDEX_MS
@@ -159,7 +189,7 @@ def _had_index(memory: Memory, now: float) -> bool:
 
 
 def _without_workers(memory: Memory) -> Memory:
-    """Return what to remember if no worker is left. The next index replaces none."""
+    """Return what to remember if no worker is left: the next index replaces none."""
     return memory._replace(index_since=None, missing_until=None)
 
 
@@ -168,38 +198,39 @@ def _remember_server(
 ) -> Memory:
     """Return what to remember after the server has said when it was started.
 
-    Workers that reported to it before report again within a lease after the start.
+    A worker that reported before the start reports again within a lease after it.
     """
     if server is None:
         return memory
-    memory = memory._replace(knows_server=True)
+    memory = memory._replace(has_asked_server=True)
     if server.run_id is None or server.run_id == memory.run_id:
         return memory
     until = server.started_at + lease_ms
-    memory = memory._replace(run_id=server.run_id, has_noted=False)
+    memory = memory._replace(run_id=server.run_id, has_found_loss=False)
     if index.since is None:
         return memory._replace(missing_until=until)
     is_older = index.since < server.started_at - ROUNDING_MS
     return memory._replace(restored_until=until if is_older else None)
 
 
-def _is_before(now: float, until: float | None, lease_ms: float) -> bool:
-    """Return whether a time is within the next lease; later ones had a wrong clock."""
+def _is_within_lease(until: float | None, now: float, lease_ms: float) -> bool:
+    """Return whether a time is in the next lease; a later one is of a wrong clock."""
     return until is not None and 0 < until - now <= lease_ms
 
 
-def is_silent(
+def judge_silence(
     memory: Memory, index: WorkerIndex, lease_ms: float
 ) -> tuple[Memory, bool]:
-    """Return what to remember, and whether live workers may not be in the index.
+    """Return what to remember, and whether workers that live may be counted as gone.
 
-    A worker whose lease ended was killed, or it could not report. In the second case it
-    reports again within a heartbeat.
+    A worker is late if its lease ended without a goodbye: it was killed, or it could
+    not report. In the second case it reports again within a heartbeat.
     """
     read_failed = memory.read_failed
     memory = memory._replace(read_failed=False)
     if not index.late:
         return memory._replace(silent_until=0.0), False
+    # One that reports again after all were silent: the others will, within a lease.
     if index.revived_at is not None and 0 <= index.now - index.revived_at < lease_ms:
         return memory, True
     if index.alive:
@@ -208,7 +239,9 @@ def is_silent(
         memory = memory._replace(silent_until=index.now + lease_ms)
     ended = index.now if index.ended is None else index.ended
     is_recent = index.now - ended < lease_ms
-    return memory, is_recent or _is_before(index.now, memory.silent_until, lease_ms)
+    return memory, is_recent or _is_within_lease(
+        memory.silent_until, index.now, lease_ms
+    )
 
 
 def periods(now: float, lease_ms: float) -> set[int]:
