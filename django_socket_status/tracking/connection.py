@@ -95,8 +95,7 @@ class Connection(LiveConnection):
         try:
             if message["type"] == "websocket.disconnect":
                 self._end("client", message)
-        except Exception:  # noqa: BLE001
-            # The application must get the message in any case.
+        except Exception:  # noqa: BLE001 - the application must get the message
             try:  # noqa: SIM105
                 self._look_again(message)
             except Exception:  # noqa: BLE001, S110
