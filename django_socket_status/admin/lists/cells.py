@@ -49,6 +49,10 @@ class Row(NamedTuple):
     url: str
     """The page of the connection; empty for a rejected handshake."""
     cells: Sequence[Cell]
+    select_text: str
+    """What a screen reader says of its checkbox."""
+    details_text: str
+    """What a screen reader says of the link to its page."""
 
 
 def rows_of(
@@ -90,6 +94,8 @@ class _Cells:
         self._links: dict[tuple[str, str], str] = {}
         self._list = page.url(filter_.state)
         self._one = page.url("connection", "ID")
+        self._select = _("Select connection %(id)s")
+        self._details = _("Details of connection %(id)s")
 
     def row(self, columns: Sequence[Column], record: AnyConnection) -> Row:
         """Return the row of a connection."""
@@ -97,7 +103,10 @@ class _Cells:
         name = urllib.parse.quote(connection_id, safe="")
         url = self._one.replace("/ID/", f"/{name}/") if name else ""
         cells = [self.cell(column, record) for column in columns]
-        return Row(connection_id, url, cells)
+        of_one = {"id": connection_id}
+        return Row(
+            connection_id, url, cells, self._select % of_one, self._details % of_one
+        )
 
     def cell(self, column: Column, record: Any) -> Cell:
         """Return one cell of a connection."""

@@ -15,7 +15,7 @@ import contextlib
 import dataclasses
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from django.core.checks import CheckMessage, Warning
@@ -40,7 +40,13 @@ from django_socket_status.backends.sqlite.endpoints import (
 from django_socket_status.backends.sqlite.fork_safety import GuardedLock
 from django_socket_status.backends.sqlite.pointer import ELSEWHERE, StatusFile
 from django_socket_status.backends.sqlite.rows import verify_users
-from django_socket_status.backends.sqlite.search import Found, oldest, page_of, search
+from django_socket_status.backends.sqlite.search import (
+    Found,
+    oldest,
+    page_of,
+    search,
+    users,
+)
 from django_socket_status.backends.sqlite.session import Handle
 from django_socket_status.backends.sqlite.space import DEFAULT_BYTES, LEAST_BYTES, Space
 from django_socket_status.backends.sqlite.taking import Taking
@@ -58,6 +64,7 @@ from django_socket_status.records import (
     Coverage,
     Report,
     Snapshot,
+    UserCount,
     Worker,
     WorkerStatus,
 )
@@ -168,13 +175,20 @@ class SqliteBackend(BaseBackend):
     def oldest_by_type(self, types: Collection[str]) -> Mapping[str, float]:
         """Return when the oldest connection of each type opened: O(types log rows)."""
         with self._searcher.reading() as link:
-            if link is None:
-                return {}
-            live, _, damaged = workers(link, self._clock)
-            complete = not damaged and all(it.complete for it in live.values())
-            if not complete or self._lacks_reports(link):
-                return {}
-            return oldest(link.database, types, live)
+            return oldest(link, types, self._whole(link))
+
+    def users_by_type(self, types: Sequence[str]) -> Mapping[str, UserCount]:
+        """Return how many users each type has, from at most 10,000 rows."""
+        with self._searcher.reading() as link:
+            return users(link, types, self._whole(link))
+
+    def _whole(self, link: Link | None) -> Mapping[int, WorkerStatus]:
+        """Return the live workers; none while connections may be missing."""
+        if link is None or self._lacks_reports(link):
+            return {}
+        live, _, damaged = workers(link, self._clock)
+        complete = not damaged and all(it.complete for it in live.values())
+        return live if complete else {}
 
     def _search(
         self, query: ConnectionQuery, *, copies: object
