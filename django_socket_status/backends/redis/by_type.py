@@ -6,13 +6,14 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 
 from django_socket_status.backends.base import USERS_LOOKED_AT
-from django_socket_status.backends.redis.buckets import mask_of_query
+from django_socket_status.backends.redis.buckets import mask_of_query, read_user
 from django_socket_status.backends.redis.replies import Live
 from django_socket_status.backends.redis.search import (
     Candidate,
     Search,
     newest_first,
 )
+from django_socket_status.exceptions import BackendError
 from django_socket_status.records import ConnectionQuery, UserCount
 
 __all__ = ["oldest", "users"]
@@ -67,24 +68,39 @@ def users(
     """
     held = sorted(search.candidates(live), key=newest_first)
     unread = set(range(len(held)))
+    found: dict[str, set[str]] = {}
     exact: set[str] = set()
     left = USERS_LOOKED_AT
     for number, kind in enumerate(types):
         of_type = [it for it in sorted(unread) if _may_hold(held[it], kind)]
         share = left // (len(types) - number)
         some = _within(share, of_type, held)
-        search.fetch([held[it] for it in some])
+        for candidate, records in search.records([held[it] for it in some]):
+            _add_users(found, candidate, records, search)
         unread -= {*some}
         left -= sum(len(held[it].bucket) for it in some)
         if len(some) == len(of_type):
             exact.add(kind)
-    found: dict[str, set[str]] = {}
-    for _, opened in search.found:
-        seen = found.setdefault(opened.type, set())
-        if opened.user_id is not None:
-            seen.add(opened.user_id)
     wanted = [it for it in types if it in found and search.complete]
     return {it: UserCount(len(found[it]), is_exact=it in exact) for it in wanted}
+
+
+def _add_users(
+    found: dict[str, set[str]],
+    candidate: Candidate,
+    records: Sequence[tuple[int, bytes]],
+    search: Search,
+) -> None:
+    table = candidate.typed_endpoints
+    for _, record in records:
+        try:
+            kind, user_id = read_user(record, table)
+        except (BackendError, IndexError, ValueError, TypeError):
+            search.complete = False
+            continue
+        seen = found.setdefault(kind, set())
+        if user_id is not None:
+            seen.add(user_id)
 
 
 def _within(

@@ -197,21 +197,26 @@ class Search:
         for first in range(0, len(replies), width):
             yield replies[first : first + width]
 
-    def fetch(self, candidates: Sequence[Candidate]) -> None:
-        """Add the matches in some buckets to what was found."""
+    def records(
+        self, candidates: Sequence[Candidate]
+    ) -> Iterator[tuple[Candidate, Sequence[tuple[int, bytes]]]]:
+        """Yield some buckets, each with number and record of what it holds."""
         replies = self._pipeline(
             [("HGETALL", self._key_of(it.worker, it.number)) for it in candidates]
         )
-        empty = []
         for candidate, records in zip(candidates, replies, strict=True):
-            if not records:
-                empty.append(candidate)
-            worker_id = candidate.worker.worker_id
             try:
-                fields = tuple(pairs(records))
+                yield candidate, tuple(pairs(records))
             except ValueError:
                 self.complete = False
-                continue
+        held = zip(candidates, replies, strict=True)
+        if empty := [it for it, records in held if not records]:
+            self._verify_gone(empty)
+
+    def fetch(self, candidates: Sequence[Candidate]) -> None:
+        """Add the matches in some buckets to what was found."""
+        for candidate, fields in self.records(candidates):
+            worker_id = candidate.worker.worker_id
             for number, record in fields:
                 opened = _read(number, record, candidate.typed_endpoints)
                 if opened is None:
@@ -220,8 +225,6 @@ class Search:
                     worker_id, opened.opened_at, opened.number
                 ):
                     self.found.append((worker_id, opened))
-        if empty:
-            self._verify_gone(empty)
 
     def _key_of(self, live: Live, part: object) -> str:
         return self._keys.detail(live.worker_id, live.generation, part)

@@ -236,6 +236,21 @@ def test_many_rows_are_few_statements(
     assert sum("INTO connection" in it for it in executed) == 2 + 5
 
 
+def test_users_are_counted_in_a_limited_number_of_rows(backend, worker, monkeypatch):
+    held = [worker.open("call", user=str(it)) for it in range(20)]
+    rare = [worker.open("rare", user="9"), worker.open("rare")]
+    assert backend.report(worker.full([*held, *rare]))
+    types = ["none", "rare", "call"]
+    exact = {"rare": (1, True), "call": (20, True)}
+    assert backend.users_by_type(types) == exact
+    monkeypatch.setattr(sqlite_search, "USERS_LOOKED_AT", 10)
+    found = backend.users_by_type(types)
+    # The one with the fewest connections first: it leaves the rest to the other.
+    assert found == {"rare": (1, True), "call": (9, False)}
+    assert backend.report(worker.full([*held, *rare], complete=False))
+    assert backend.users_by_type(types) == {}
+
+
 def test_oldest_is_not_known_while_connections_are_reported(backend, worker):
     held = [worker.open("call", at=1e9 + it) for it in range(3)]
     assert backend.report(worker.full(held))
