@@ -179,7 +179,7 @@ class ConditionProbe:
             release=release_name(),
             versions=_versions(),
             loop_lag_seconds=[round(it.lag_seconds, 2) for it in loops],
-            loop_runs=slowest and slowest.runs,
+            loop_runs=slowest.runs if slowest else None,
             sync_thread_wait_seconds=None if wait is None else round(wait, 2),
             sync_thread_queue=self._sync_thread.queue,
             sync_thread_runs=self._sync_thread.runs,

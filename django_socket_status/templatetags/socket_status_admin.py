@@ -103,7 +103,7 @@ def cell(value: Any) -> str | SafeString:
 
 
 def _part(part: Any) -> str:
-    """Return the HTML of a part, whose texts nobody has escaped yet."""
+    """Return the HTML of a part, whose texts are not escaped yet."""
     text = f'<bdi class="ss-text">{html.escape(part.text)}</bdi>'
     if not part.url:
         return text

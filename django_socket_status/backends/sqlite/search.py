@@ -163,8 +163,8 @@ def page_statement(
     """Return the statement that reads a page and one row more, and its parameters."""
     where, values = _where(query, live)
     # The plus keeps SQLite from using an index.
-    is_by_label = query.labels and query.type is query.user_id is query.number is None
-    plus = "+" if is_by_label else ""
+    is_by_else = (query.type, query.user_id, query.number) != (None, None, None)
+    plus = "+" if query.labels and not is_by_else else ""
     if query.after is not None:
         opened_at, worker_id, number = query.after
         where += f" AND {sql.OF_AFTER.format(plus=plus)}"
