@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from django_socket_status.admin.figures.words import cause_text, code_text
+from django_socket_status.admin.figures.words import cause_text, code_text, status_text
 from django_socket_status.admin.filters import LABEL_PREFIX, Filter
 from django_socket_status.admin.lists.columns import Column
 from django_socket_status.admin.lists.people import Person, people_of
@@ -184,6 +184,12 @@ class _Cells:
         release = getattr(record, "release", known)
         return [Part(release, self.link("release", release))] if release else []
 
+    def status(self, record: Any) -> Sequence[Part]:
+        """Return how a handshake was rejected; a status links to the filtered list."""
+        status = record.status
+        url = self.link("code", status) if status.isdecimal() else ""
+        return [Part(status if url else status_text(status), url)]
+
     def cause(self, record: Any) -> Sequence[Part]:
         """Return the cause, with a link to the filtered list."""
         return [Part(cause_text(record.cause), self.link("cause", record.cause))]
@@ -204,6 +210,7 @@ _PARTS: Mapping[str, Callable[[_Cells, Any], Sequence[Part]]] = {
     "worker_id": _Cells.worker,
     "host": _Cells.host,
     "release": _Cells.release,
+    "status": _Cells.status,
     "cause": _Cells.cause,
     "close_code": _Cells.code,
 }
