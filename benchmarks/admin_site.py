@@ -55,10 +55,11 @@ def empty(request: HttpRequest) -> HttpResponse:
 
 
 def forget() -> None:
-    """Forget the history that other pages have asked for."""
-    from django_socket_status.admin.figures import shared
+    """Forget the history and the users that other pages have asked for."""
+    from django_socket_status.admin.figures import details, shared
 
     shared._last.clear()
+    details._last.clear()
 
 
 def fill(backend: Any) -> None:

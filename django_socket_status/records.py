@@ -36,6 +36,7 @@ __all__ = [
     "Report",
     "Snapshot",
     "Summary",
+    "UserCount",
     "Worker",
     "WorkerStatus",
 ]
@@ -95,6 +96,15 @@ class Report:
     """Users whose last connection to this worker closed."""
     activity: Activity | None = None
     """What a backend may keep beside; ``None`` if it keeps nothing of it."""
+
+
+class UserCount(NamedTuple):
+    """How many users some connections have."""
+
+    number: int
+    """How many there are, or at least are."""
+    is_exact: bool
+    """False if not all connections were looked at."""
 
 
 class WorkerStatus(NamedTuple):

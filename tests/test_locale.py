@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import django
 import pytest
 from babel.messages.extract import extract
 from babel.messages.pofile import read_po
@@ -99,6 +100,18 @@ def test_translation_keeps_its_placeholders(language):
         # A form for one may leave the number out.
         singular, *plural = both(message.id)
         assert placeholders(forms[-1]) == placeholders((*plural, singular)[0])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_translation_replaces_another_one_of_django(language):
+    """Django merges the catalogs of all applications into one."""
+    own = {it.id: it.string for it in catalog_of(language) if not it.context}
+    folder = f"locale/{language}/LC_MESSAGES"
+    for path in Path(django.__file__).parent.rglob(f"{folder}/django.mo"):
+        with path.open("rb") as file:
+            theirs = gettext.GNUTranslations(file)._catalog
+        same = {it: theirs[it] for it in own if it and it in theirs}
+        assert same == {it: own[it] for it in same}, f"give it a context: {path}"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

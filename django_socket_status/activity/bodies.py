@@ -29,3 +29,4 @@ class ConditionBody(TypedDict):
     sync_thread_wait_seconds: float | None
     sync_thread_queue: int | None
     sync_thread_runs: str | None
+    loop_runs: str | None

@@ -41,6 +41,9 @@ class Condition:
     sync_thread_runs: str | None = None
     """The function that this thread runs while the wait is at least ``SLOW_SECONDS``,
     without its arguments. ``None`` otherwise, and if it cannot be named."""
+    loop_runs: str | None = None
+    """The function that the slowest event loop ran when its lag reached
+    ``SLOW_SECONDS``; ``None`` as above."""
     is_draining: bool = False
     """Whether it is about to close its connections, because it was asked to drain."""
 
@@ -58,6 +61,7 @@ class Condition:
             "sync_thread_wait_seconds": self.sync_thread_wait_seconds,
             "sync_thread_queue": self.sync_thread_queue,
             "sync_thread_runs": self.sync_thread_runs,
+            "loop_runs": self.loop_runs,
         }
 
     def to_text(self) -> str:
@@ -77,8 +81,8 @@ class Condition:
         try:
             body = json.loads(text)
             wait, waiting = body["sync_thread_wait_seconds"], body["sync_thread_queue"]
-            # An older version has neither this nor ``is_draining``.
-            runs = body.get("sync_thread_runs")
+            # An older version has none of these, nor ``is_draining``.
+            runs, loop_runs = body.get("sync_thread_runs"), body.get("loop_runs")
             return cls(
                 release=valid_text(body["release"]),
                 versions={
@@ -91,6 +95,7 @@ class Condition:
                 sync_thread_wait_seconds=None if wait is None else valid_seconds(wait),
                 sync_thread_queue=None if waiting is None else valid_count(waiting),
                 sync_thread_runs=None if runs is None else valid_text(runs),
+                loop_runs=None if loop_runs is None else valid_text(loop_runs),
                 is_draining=body.get("is_draining") is True,
             )
         except (

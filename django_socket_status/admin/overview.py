@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from django_socket_status.admin.figures import tables
 from django_socket_status.admin.figures.attention import attention_to
+from django_socket_status.admin.figures.details import LOOKED_AT
 from django_socket_status.admin.figures.facts import Facts, read_facts
 from django_socket_status.admin.figures.releases import closed_by_release
 from django_socket_status.admin.figures.shared import shared_histories
@@ -80,6 +81,7 @@ def now_context(page: Page, facts: Facts) -> dict[str, Any]:
         "totals": facts.totals,
         "workers": tables.worker_rows(page, facts),
         "releases": tables.release_rows(facts),
+        "looked_at": LOOKED_AT,
     }
 
 

@@ -12,7 +12,7 @@ Subclass :class:`BaseBackend`, and run
 from __future__ import annotations
 
 import abc
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from django.core.checks import CheckMessage
@@ -25,12 +25,15 @@ from django_socket_status.records import (
     Coverage,
     Report,
     Snapshot,
+    UserCount,
 )
 
-__all__ = ["ENDPOINTS_SECONDS", "BaseBackend"]
+__all__ = ["ENDPOINTS_SECONDS", "USERS_LOOKED_AT", "BaseBackend"]
 
 #: How long endpoints are kept after they were reported last: 30 days.
 ENDPOINTS_SECONDS = 30 * 86_400
+#: How many connections are looked at to count the users of each type.
+USERS_LOOKED_AT = 10_000
 
 
 class BaseBackend(OptionalMethods, abc.ABC):
@@ -132,6 +135,17 @@ class BaseBackend(OptionalMethods, abc.ABC):
 
         Args:
             types: At most 20.
+        """
+        return {}
+
+    def users_by_type(self, types: Sequence[str]) -> Mapping[str, UserCount]:
+        """Return how many users the open connections of each type have.
+
+        Optional: look at :data:`USERS_LOOKED_AT` connections at most, and leave out a
+        type of which nothing is known, as :meth:`oldest_by_type`.
+
+        Args:
+            types: At most 100, the one with the fewest connections first.
         """
         return {}
 

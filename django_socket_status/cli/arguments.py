@@ -224,7 +224,7 @@ def _add_workers(parser: argparse.ArgumentParser) -> None:
         parser,
         "worker_id, host, pid, server, total_sockets, sockets_by_type, state, age, up, "
         "started_at, release, loop_lag_seconds, sync_thread_wait_seconds, "
-        "sync_thread_runs",
+        "sync_thread_runs, loop_runs",
     )
 
 

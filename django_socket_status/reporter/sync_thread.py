@@ -9,25 +9,21 @@ private: where one is missing, nothing is measured.
 from __future__ import annotations
 
 import logging
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from types import CodeType, FrameType
 
 from asgiref.sync import SyncToAsync
 
 from django_socket_status.concurrency.clock import monotonic
-from django_socket_status.concurrency.threads import has_gil
-from django_socket_status.limits import bounded_text
+from django_socket_status.reporter.running import joined, running
 
 __all__ = ["SyncThreadProbe", "is_sync_thread"]
 
-#: The most characters of what the thread runs.
-MAX_NAME = 256
-
 logger = logging.getLogger("django_socket_status")
 
+#: The module that calls what the thread runs.
+HANDLER = "asgiref.sync"
 #: The packages between asgiref's handler and the code of the project.
 BETWEEN = ("asgiref", "channels", "contextlib", "functools")
 
@@ -117,36 +113,11 @@ def running_in(thread: threading.Thread | None) -> str | None:
     """Return the name of the function that asgiref's handler has called in a thread.
 
     If that is Channels' code, the name of the project's function that it calls follows.
-    No argument is read, and no frame is kept. ``None`` without the GIL, where frames of
-    another thread must not be read.
+    ``None`` if it cannot be named.
     """
-    if thread is None or thread.ident is None or not has_gil():
-        return None
-    codes = list(_codes_above_handler(sys._current_frames().get(thread.ident)))
-    if not codes:
-        return None
-    names = [_name_of(*codes[0])]
-    for module, code in codes:
-        if module.partition(".")[0] not in BETWEEN:
-            names.append(_name_of(module, code))
-            break
-    return bounded_text(", in ".join(dict.fromkeys(names)), MAX_NAME)
-
-
-def _codes_above_handler(frame: FrameType | None) -> Iterator[tuple[str, CodeType]]:
-    """Yield module and code of the frames above asgiref's handler, outermost first."""
-    stack: list[tuple[str, CodeType]] = []
-    while frame is not None:
-        stack.append((str(frame.f_globals.get("__name__", "")), frame.f_code))
-        frame = frame.f_back
-    is_above = False
-    for module, code in reversed(stack):
-        is_asgiref = module == "asgiref.sync"
-        if is_above and not is_asgiref:
-            yield module, code
-        is_above = is_above or is_asgiref
-
-
-def _name_of(module: str, code: CodeType) -> str:
-    # ``co_qualname`` is new in Python 3.11.
-    return f"{module}.{getattr(code, 'co_qualname', code.co_name)}"
+    called = running(None if thread is None else thread.ident)
+    handler = [n for n, it in enumerate(called) if it.module == HANDLER]
+    first = handler[0] if handler else len(called)
+    above = [it for it in called[first:] if it.module != HANDLER]
+    own = [it for it in above if it.package not in BETWEEN]
+    return joined([*above[:1], *own[:1]])

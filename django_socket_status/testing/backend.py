@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from django_socket_status.activity.stored import ReportAnswer
 from django_socket_status.backends.memory import MemoryBackend
 from django_socket_status.exceptions import BackendError
-from django_socket_status.records import Report
+from django_socket_status.records import Report, UserCount
 from django_socket_status.testing.fakes import Clock
 
 __all__ = ["KitBackend"]
@@ -65,6 +65,11 @@ class KitBackend(MemoryBackend):
         """Return nothing, as the backend in memory, unless this one is down."""
         with self._switch:
             return super().oldest_by_type(types)
+
+    def users_by_type(self, types: Sequence[str]) -> Mapping[str, UserCount]:
+        """Return nothing, as the backend in memory, unless this one is down."""
+        with self._switch:
+            return super().users_by_type(types)
 
     def advance(self, seconds: float, worker_id: str) -> None:
         """Let time pass, in which one worker goes on reporting, if it is there."""

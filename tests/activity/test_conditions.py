@@ -17,6 +17,7 @@ CONDITION = Condition(
     sync_thread_wait_seconds=2.0,
     sync_thread_queue=3,
     sync_thread_runs="shop.consumers.Call.receive",
+    loop_runs="shop.consumers.Chat.receive",
 )
 
 
@@ -34,8 +35,9 @@ def test_what_a_newer_version_added_is_ignored():
 
 def test_worker_of_an_older_version_names_no_function():
     body = dict(CONDITION.as_dict())
-    del body["sync_thread_runs"]
-    assert Condition.from_text(json.dumps(body)).sync_thread_runs is None
+    del body["sync_thread_runs"], body["loop_runs"]
+    found = Condition.from_text(json.dumps(body))
+    assert found.sync_thread_runs is found.loop_runs is None
 
 
 def test_lag_is_that_of_the_slowest_loop():
@@ -57,6 +59,8 @@ def test_lag_is_that_of_the_slowest_loop():
         {"sync_thread_queue": True},
         {"sync_thread_runs": 7},
         {"sync_thread_runs": "x" * 5000},
+        {"loop_runs": 7},
+        {"loop_runs": "x" * 5000},
     ],
     ids=str,
 )

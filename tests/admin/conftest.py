@@ -129,6 +129,7 @@ CONDITION: dict[str, Any] = {
     "sync_thread_wait_seconds": 0.0,
     "sync_thread_queue": 0,
     "sync_thread_runs": None,
+    "loop_runs": None,
 }
 
 

@@ -9,6 +9,7 @@ from django.test import Client
 from django_socket_status.admin.figures import facts
 from django_socket_status.backends import get_backend
 from django_socket_status.exceptions import NotKeptError, StatusUnavailableError
+from django_socket_status.records import UserCount
 
 URL = "/admin/django_socket_status/socketstatus/"
 PARTS = [f"{URL}now/", f"{URL}plots/?span=6h"]
@@ -55,7 +56,7 @@ def test_many_connections_are_not_read_one_by_one(superuser, deployment):
     deployment.report(*(deployment.worker.open() for _ in range(501)))
     text = text_of(superuser)
     assert "Open connections 501" in text
-    assert "are shown while at most 500 connections are open" in text
+    assert "the oldest connection of each type are not known now" in text
 
 
 def test_oldest_connection_is_known_for_any_number(superuser, deployment, monkeypatch):
@@ -72,13 +73,35 @@ def test_oldest_connection_is_known_for_any_number(superuser, deployment, monkey
     assert asked == [["call", "rare"]]
     assert "call 501 100 % 100 % \N{EN DASH} 09/09/2001" in text
     assert "rare 1 0 % 0 % \N{EN DASH} \N{EN DASH}" in text
-    assert "The users of each type are counted while at most 500" in text
+    assert "Users are counted" not in text
+
+
+def test_users_of_each_type_are_exact_or_at_least_so_many(
+    superuser, deployment, monkeypatch
+):
+    asked = []
+
+    def users_by_type(types):
+        asked.append(types)
+        return {"call": UserCount(400, False), "rare": UserCount(3, True)}
+
+    many = [deployment.worker.open() for _ in range(501)]
+    deployment.report(*many, deployment.worker.open("rare"))
+    monkeypatch.setattr(get_backend(), "users_by_type", users_by_type)
+    for _ in range(2):
+        text = text_of(superuser)
+    # The one with the fewest connections first, and for all pages once.
+    assert asked == [["rare", "call"]]
+    assert "call 501 100 % 100 % at least 400 \N{EN DASH}" in text
+    # Not more than there are connections now.
+    assert "rare 1 0 % 0 % 1 \N{EN DASH}" in text
+    assert "Users are counted in 10,000 of the open connections." in text
 
 
 def test_damaged_age_of_a_type_is_not_known(superuser, deployment, monkeypatch):
     deployment.report(*(deployment.worker.open() for _ in range(501)))
     monkeypatch.setattr(get_backend(), "oldest_by_type", lambda types: {"call": 1e300})
-    assert "are shown while at most 500 connections are open" in text_of(superuser)
+    assert "of each type are not known now" in text_of(superuser)
 
 
 def test_one_connection_is_no_plural(superuser, deployment):

@@ -14,6 +14,7 @@ from django.test import override_settings
 
 import django_socket_status
 from django_socket_status.activity.conditions import MAX_LOOPS
+from django_socket_status.reporter import condition
 from django_socket_status.reporter.condition import (
     RELEASE_VARIABLES,
     ConditionProbe,
@@ -71,6 +72,54 @@ async def test_loop_that_is_blocked_has_the_lag_of_the_probe_that_waits(probe, c
     probe.look(SLOW)
     await asyncio.sleep(0)
     assert lag_of(probe) == [0.0]
+
+
+async def test_blocked_loop_names_the_function_that_it_runs(probe, clock, caplog):
+    """A function of the project, not the loop's own, and none of its arguments."""
+
+    def block(secret: str) -> None:
+        probe.look(SLOW)
+        for _ in range(3):
+            clock.advance(0.75)
+            # In production, the thread of the reporter looks.
+            thread = threading.Thread(target=probe.look, args=[SLOW])
+            thread.start()
+            thread.join()
+
+    probe.note_loop()
+    probe.look(SLOW)
+    await asyncio.sleep(0)
+    asyncio.get_running_loop().call_soon(block, "a secret")
+    await asyncio.sleep(0)
+    runs = probe.condition().loop_runs
+    assert runs is not None
+    assert runs.startswith("tests.reporter.test_condition.")
+    assert "block, in threading." in runs
+    (record,) = caplog.records
+    assert f"late by 1.5 s, because it runs {runs}. " in record.getMessage()
+    assert "secret" not in caplog.text
+    for _ in range(2):
+        probe.look(SLOW)
+        await asyncio.sleep(0)
+    assert probe.condition().loop_runs is None
+
+
+async def test_function_is_not_named_if_the_loop_went_on_meanwhile(
+    probe, clock, caplog, monkeypatch
+):
+    def go_on(ident: int) -> str:
+        (loop,) = probe._loops.values()
+        loop._arrive()
+        return "another.function"
+
+    monkeypatch.setattr(condition, "run_by_loop", go_on)
+    probe.note_loop()
+    probe.look(SLOW)
+    clock.advance(2)
+    probe.look(SLOW)
+    assert lag_of(probe) == [2.0]
+    assert probe.condition().loop_runs is None
+    assert not caplog.records
 
 
 async def test_one_callback_waits_however_often_it_is_asked(probe):

@@ -38,6 +38,7 @@ COVERED_BY: dict[str, str] = {
     "backends.base": "backends/test_memory.py",
     "backends.memory_activity": "backends/test_memory.py",
     "backends.optional": "testing/test_contract.py",
+    "backends.redis.by_type": "backends/redis/test_search.py",
     "backends.redis.errors": "backends/redis/test_client.py",
     "backends.redis.losses.detector": "backends/redis/test_reader.py",
     "backends.sqlite.activity.backend": "backends/sqlite/test_backend.py",

@@ -87,9 +87,16 @@ def _slow_workers(facts: Facts) -> Iterator[Item]:
         if condition is None:
             continue
         if (condition.max_loop_lag_seconds or 0) >= limit:
-            yield Item(_("The event loop of %s is slow.") % name_of(worker), "#workers")
+            yield Item(_slow(name_of(worker), condition.loop_runs), "#workers")
         if (condition.sync_thread_wait_seconds or 0) >= limit:
             yield Item(_busy(name_of(worker), condition.sync_thread_runs), "#workers")
+
+
+def _slow(worker: str, function: str | None) -> str:
+    if function is None:
+        return _("The event loop of %s is slow.") % worker
+    text = _("The event loop of %(worker)s is slow: it ran %(function)s")
+    return text % {"worker": worker, "function": function}
 
 
 def _busy(worker: str, function: str | None) -> str:

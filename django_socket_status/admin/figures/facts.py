@@ -67,9 +67,9 @@ class Facts:
     """By type; without those of which nothing is known."""
 
     @property
-    def counts_users_by_type(self) -> bool:
-        """Return whether the details have the users of each type."""
-        return any(it.users is not None for it in self.details.values())
+    def has_more_users(self) -> bool:
+        """Return whether a type may have more users than were counted."""
+        return not all(it.is_exact for it in self.details.values())
 
     @property
     def hour(self) -> History | None:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from django.utils.translation import gettext as _
 
-from django_socket_status.admin.figures.words import cause_text, code_text
+from django_socket_status.admin.figures.words import cause_text, code_text, status_text
 from django_socket_status.admin.filters import LABEL_PREFIX, Filter
 from django_socket_status.admin.lists.columns import Column
 from django_socket_status.admin.lists.people import Person, people_of
@@ -49,6 +49,10 @@ class Row(NamedTuple):
     url: str
     """The page of the connection; empty for a rejected handshake."""
     cells: Sequence[Cell]
+    select_text: str
+    """What a screen reader says of its checkbox."""
+    details_text: str
+    """What a screen reader says of the link to its page."""
 
 
 def rows_of(
@@ -90,6 +94,8 @@ class _Cells:
         self._links: dict[tuple[str, str], str] = {}
         self._list = page.url(filter_.state)
         self._one = page.url("connection", "ID")
+        self._select = _("Select connection %(id)s")
+        self._details = _("Details of connection %(id)s")
 
     def row(self, columns: Sequence[Column], record: AnyConnection) -> Row:
         """Return the row of a connection."""
@@ -97,7 +103,10 @@ class _Cells:
         name = urllib.parse.quote(connection_id, safe="")
         url = self._one.replace("/ID/", f"/{name}/") if name else ""
         cells = [self.cell(column, record) for column in columns]
-        return Row(connection_id, url, cells)
+        of_one = {"id": connection_id}
+        return Row(
+            connection_id, url, cells, self._select % of_one, self._details % of_one
+        )
 
     def cell(self, column: Column, record: Any) -> Cell:
         """Return one cell of a connection."""
@@ -175,6 +184,12 @@ class _Cells:
         release = getattr(record, "release", known)
         return [Part(release, self.link("release", release))] if release else []
 
+    def status(self, record: Any) -> Sequence[Part]:
+        """Return how a handshake was rejected; a status links to the filtered list."""
+        status = record.status
+        url = self.link("code", status) if status.isdecimal() else ""
+        return [Part(status if url else status_text(status), url)]
+
     def cause(self, record: Any) -> Sequence[Part]:
         """Return the cause, with a link to the filtered list."""
         return [Part(cause_text(record.cause), self.link("cause", record.cause))]
@@ -195,6 +210,7 @@ _PARTS: Mapping[str, Callable[[_Cells, Any], Sequence[Part]]] = {
     "worker_id": _Cells.worker,
     "host": _Cells.host,
     "release": _Cells.release,
+    "status": _Cells.status,
     "cause": _Cells.cause,
     "close_code": _Cells.code,
 }

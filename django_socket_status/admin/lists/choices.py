@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from django_socket_status.admin.figures.words import cause_text
 from django_socket_status.admin.filters import STATES_OF, Filter
@@ -17,7 +17,7 @@ from django_socket_status.status.answers import WorkerRecord
 __all__ = ["TITLES", "Choice", "Field", "fields_of"]
 
 TITLES = {
-    "type": gettext_lazy("Type"),
+    "type": pgettext_lazy("WebSocket", "Type"),
     "user": gettext_lazy("User"),
     "anonymous": gettext_lazy("Without a user"),
     "label": gettext_lazy("Label"),

@@ -45,7 +45,7 @@ COLUMNS: Mapping[str, Column] = {
     it.name: it
     for it in (
         Column("user_id", _("User")),
-        Column("type", _("Type")),
+        Column("type", pgettext_lazy("WebSocket", "Type")),
         Column("endpoint", _("Endpoint")),
         Column("labels", _("Labels")),
         Column("age", _("Connected for"), ("open",)),

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 from django.core.checks import CheckMessage
 
@@ -19,6 +19,7 @@ from django_socket_status.backends.base import BaseBackend
 from django_socket_status.backends.redis.activity.backend import RedisActivity
 from django_socket_status.backends.redis.activity.place import Place
 from django_socket_status.backends.redis.address import address_of
+from django_socket_status.backends.redis.by_type import oldest, users
 from django_socket_status.backends.redis.checks import messages
 from django_socket_status.backends.redis.client import RedisClient
 from django_socket_status.backends.redis.endpoints import (
@@ -27,7 +28,7 @@ from django_socket_status.backends.redis.endpoints import (
 )
 from django_socket_status.backends.redis.keys import Keys
 from django_socket_status.backends.redis.reader import Reader
-from django_socket_status.backends.redis.replies import Found
+from django_socket_status.backends.redis.replies import Found, Live
 from django_socket_status.backends.redis.search import Search
 from django_socket_status.backends.redis.user_union import lost_error, members
 from django_socket_status.backends.redis.writer import Writer
@@ -38,9 +39,15 @@ from django_socket_status.records import (
     Coverage,
     Report,
     Snapshot,
+    UserCount,
 )
 
 __all__ = ["RedisBackend"]
+
+T = TypeVar("T")
+_ByType: TypeAlias = Callable[
+    [Search, Sequence[Live], Collection[str]], Mapping[str, T]
+]
 
 DEFAULT_PREFIX = "socket_status"
 
@@ -159,13 +166,26 @@ class RedisBackend(BaseBackend):
         In at most four round trips more than the indexes of the buckets take, and
         15 buckets of each type.
         """
+        return self._by_type(oldest, types, needs_ages=True)
+
+    def users_by_type(self, types: Sequence[str]) -> Mapping[str, UserCount]:
+        """Return how many users each type has: O(buckets) and 10,000 connections.
+
+        In at most two round trips more for each type than the indexes of the buckets
+        take.
+        """
+        return self._by_type(users, types)
+
+    def _by_type(
+        self, ask: _ByType[T], types: Collection[str], *, needs_ages: bool = False
+    ) -> Mapping[str, T]:
         found = self._detailed()
         if found.lost or not self._reader.losses.is_complete(found.worker_index):
             return {}
         search = Search(
-            ConnectionQuery(), self._client.pipeline, self._keys, needs_ages=True
+            ConnectionQuery(), self._client.pipeline, self._keys, needs_ages=needs_ages
         )
-        return search.oldest(found.live, types)
+        return ask(search, found.live, types)
 
     def is_online(self, user_id: str) -> bool:
         """Return whether a user has a connection, in one round trip: O(workers).

@@ -9,8 +9,7 @@ at more than 64 connections, so Redis can serve other clients in between.
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django_socket_status.backends.redis.buckets import (
@@ -34,20 +33,16 @@ from django_socket_status.records import (
     OpenedConnection,
 )
 
-__all__ = ["Search", "pairs"]
+__all__ = ["Candidate", "Search", "newest_first", "pairs"]
 
 #: Buckets in one round trip.
 BATCH = 64
-
-#: Round trips to find the oldest connections. The first one takes one bucket of each
-#: type, and each other one twice as many.
-STEPS = 4
 
 Item = tuple[str, OpenedConnection]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Candidate:
+class Candidate:
     """A bucket that may hold a match."""
 
     worker: Live
@@ -86,32 +81,33 @@ class Search:
         self._needs_ages = needs_ages
         self._pipeline = pipeline
         self._keys = keys
-        self._found: list[Item] = []
+        #: What was found so far, in no order.
+        self.found: list[Item] = []
         #: Whether nothing was missing or damaged.
-        self._complete = True
+        self.complete = True
 
     def run(self, live: Sequence[Live]) -> ConnectionPage:
         """Return the page, newest first."""
         query = self._query
         live = [it for it in live if query.matches_worker(it.worker_id)]
-        candidates = [*self._candidates(live)]
+        candidates = [*self.candidates(live)]
         total = self._known_total(live, candidates)
-        following = sorted(filter(self._may_follow, candidates), key=_newest_first)
+        following = sorted(filter(self._may_follow, candidates), key=newest_first)
         # One more than on the page: it says whether there is another page.
         end = query.offset + query.limit + 1
         stops = total is not None or query.after is not None
         for some in self._batches(following, end if stops else None):
             if stops and self._is_full(end, some[0].bucket):
                 break
-            self._fetch(some)
-        page = query.page_of(self._found)
+            self.fetch(some)
+        page = query.page_of(self.found)
         if stops:
             page = dataclasses.replace(page, total=total)
-        return dataclasses.replace(page, complete=self._complete)
+        return dataclasses.replace(page, complete=self.complete)
 
     def _batches(
-        self, candidates: Sequence[_Candidate], end: int | None
-    ) -> Iterator[Sequence[_Candidate]]:
+        self, candidates: Sequence[Candidate], end: int | None
+    ) -> Iterator[Sequence[Candidate]]:
         """Yield the buckets of each round trip.
 
         At first as few as may hold the page, then twice as many connections each time.
@@ -134,54 +130,26 @@ class Search:
             yield candidates[first:last]
             first, end = last, None if end is None else 2 * end
 
-    def _may_follow(self, candidate: _Candidate) -> bool:
+    def _may_follow(self, candidate: Candidate) -> bool:
         """Return whether a bucket may hold a connection after the cursor."""
         after = self._query.after
         if after is None or candidate.bucket.newest_at < after.opened_at:
             return True
         return candidate.oldest_at <= after.opened_at
 
-    def oldest(
-        self, live: Sequence[Live], types: Collection[str]
-    ) -> Mapping[str, float]:
-        """Return when the oldest connection of each type opened.
-
-        A type is left out if no few buckets say it: those of a worker of an older
-        version have no age. Needs the ages.
-        """
-        held = sorted(self._candidates(live), key=lambda it: it.oldest_at)
-        masks = {kind: mask_of_query(ConnectionQuery(type=kind)) for kind in types}
-        left = {
-            kind: [it for it in held if it.bucket.terms & mask == mask]
-            for kind, mask in masks.items()
-        }
-        found: dict[str, float] = {}
-        for step in range(STEPS):
-            some = [it for its in left.values() for it in its[: 2**step]]
-            self._fetch(some)
-            for _, it in self._found:
-                found[it.type] = min(found.get(it.type, it.opened_at), it.opened_at)
-            for kind, its in left.items():
-                oldest_at = found.get(kind, math.inf)
-                left[kind] = [it for it in its[2**step :] if it.oldest_at < oldest_at]
-            if not any(left.values()):
-                break
-        is_whole = self._complete
-        return {it: found[it] for it in found if is_whole and not left.get(it, True)}
-
     def newest(self, live: Sequence[Live]) -> Sequence[OpenedConnection]:
         """Return the connections of the page, newest first."""
         self.run(live)
-        found = sorted(self._found, key=_newest_connection)
+        found = sorted(self.found, key=_newest_connection)
         return [opened for _, opened in found[: self._query.limit]]
 
     def _is_full(self, end: int, following: BucketIndex) -> bool:
         """Return whether the page is full before the following bucket."""
-        newer = (it for it in self._found if it[1].opened_at > following.newest_at)
+        newer = (it for it in self.found if it[1].opened_at > following.newest_at)
         return sum(1 for _ in newer) >= end
 
     def _known_total(
-        self, live: Sequence[Live], candidates: Sequence[_Candidate]
+        self, live: Sequence[Live], candidates: Sequence[Candidate]
     ) -> int | None:
         """Return how many match, if that is known without reading each bucket."""
         query = self._query
@@ -195,7 +163,8 @@ class Search:
             return sum(worker.counts.by_type.get(query.type, 0) for worker in live)
         return None
 
-    def _candidates(self, live: Sequence[Live]) -> Iterator[_Candidate]:
+    def candidates(self, live: Sequence[Live]) -> Iterator[Candidate]:
+        """Yield the buckets that may hold a match."""
         wanted, only = mask_of_query(self._query), self._query.number
         only = None if only is None else only // BUCKET_SIZE
         for worker, (packed, indexes, *ages) in zip(
@@ -206,13 +175,13 @@ class Search:
                 buckets = [(it, BucketIndex.of(index)) for it, index in pairs(indexes)]
                 oldest = Ages(pairs(ages[0] if ages else ()))
             except (BackendError, ValueError):
-                self._complete = False
+                self.complete = False
                 continue
             if not buckets and any(worker.counts.by_type.values()):
-                self._complete = False
+                self.complete = False
             for number, bucket in buckets:
                 if bucket.terms & wanted == wanted and only in (None, number):
-                    yield _Candidate(worker, number, bucket, oldest, table)
+                    yield Candidate(worker, number, bucket, oldest, table)
 
     def _indexes(self, live: Sequence[Live]) -> Iterator[Sequence[Any]]:
         """Yield what is read of each worker: its table, indexes, and perhaps ages."""
@@ -228,41 +197,45 @@ class Search:
         for first in range(0, len(replies), width):
             yield replies[first : first + width]
 
-    def _fetch(self, candidates: Sequence[_Candidate]) -> None:
+    def records(
+        self, candidates: Sequence[Candidate]
+    ) -> Iterator[tuple[Candidate, Sequence[tuple[int, bytes]]]]:
+        """Yield some buckets, each with number and record of what it holds."""
         replies = self._pipeline(
             [("HGETALL", self._key_of(it.worker, it.number)) for it in candidates]
         )
-        empty = []
         for candidate, records in zip(candidates, replies, strict=True):
-            if not records:
-                empty.append(candidate)
-            worker_id = candidate.worker.worker_id
             try:
-                fields = tuple(pairs(records))
+                yield candidate, tuple(pairs(records))
             except ValueError:
-                self._complete = False
-                continue
+                self.complete = False
+        held = zip(candidates, replies, strict=True)
+        if empty := [it for it, records in held if not records]:
+            self._verify_gone(empty)
+
+    def fetch(self, candidates: Sequence[Candidate]) -> None:
+        """Add the matches in some buckets to what was found."""
+        for candidate, fields in self.records(candidates):
+            worker_id = candidate.worker.worker_id
             for number, record in fields:
                 opened = _read(number, record, candidate.typed_endpoints)
                 if opened is None:
-                    self._complete = False
+                    self.complete = False
                 elif self._query.matches(opened) and self._query.reaches(
                     worker_id, opened.opened_at, opened.number
                 ):
-                    self._found.append((worker_id, opened))
-        if empty:
-            self._verify_gone(empty)
+                    self.found.append((worker_id, opened))
 
     def _key_of(self, live: Live, part: object) -> str:
         return self._keys.detail(live.worker_id, live.generation, part)
 
-    def _verify_gone(self, candidates: Sequence[_Candidate]) -> None:
+    def _verify_gone(self, candidates: Sequence[Candidate]) -> None:
         """Note that connections are missing if missing buckets still have an index."""
         replies = self._pipeline(
             [("HGET", self._key_of(it.worker, "marks"), it.number) for it in candidates]
         )
         if any(replies):
-            self._complete = False
+            self.complete = False
 
 
 def pairs(reply: Any) -> Iterator[tuple[int, bytes]]:
@@ -289,7 +262,8 @@ def _read(
         return None
 
 
-def _newest_first(candidate: _Candidate) -> tuple[float, str, int]:
+def newest_first(candidate: Candidate) -> tuple[float, str, int]:
+    """Return the key by which the bucket with the newest connection comes first."""
     return (-candidate.bucket.newest_at, candidate.worker.worker_id, candidate.number)
 
 

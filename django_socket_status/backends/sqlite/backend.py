@@ -15,7 +15,7 @@ import contextlib
 import dataclasses
 import os
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from django.core.checks import CheckMessage, Warning
@@ -23,6 +23,7 @@ from django.core.checks import CheckMessage, Warning
 from django_socket_status.activity.stored import ReportAnswer
 from django_socket_status.backends.base import BaseBackend
 from django_socket_status.backends.sqlite import schema as sql
+from django_socket_status.backends.sqlite import search as finding
 from django_socket_status.backends.sqlite.activity.backend import SqliteActivity
 from django_socket_status.backends.sqlite.activity.file import ActivityFile
 from django_socket_status.backends.sqlite.activity.orders import Orders
@@ -40,7 +41,6 @@ from django_socket_status.backends.sqlite.endpoints import (
 from django_socket_status.backends.sqlite.fork_safety import GuardedLock
 from django_socket_status.backends.sqlite.pointer import ELSEWHERE, StatusFile
 from django_socket_status.backends.sqlite.rows import verify_users
-from django_socket_status.backends.sqlite.search import Found, oldest, page_of, search
 from django_socket_status.backends.sqlite.session import Handle
 from django_socket_status.backends.sqlite.space import DEFAULT_BYTES, LEAST_BYTES, Space
 from django_socket_status.backends.sqlite.taking import Taking
@@ -58,6 +58,7 @@ from django_socket_status.records import (
     Coverage,
     Report,
     Snapshot,
+    UserCount,
     Worker,
     WorkerStatus,
 )
@@ -152,33 +153,37 @@ class SqliteBackend(BaseBackend):
         """Return one page, in the order of an index: O(offset + limit).
 
         After a cursor, it is O(limit + log connections), and rows of workers that died
-        just now, which are still in the index.
-
-        Labels have no index: a filter by labels scans each connection of the type or
-        user. It scans a copy in memory, so that no report and no other query waits.
+        just now. A filter by labels scans each connection of the type or user, in a
+        copy in memory, so that no report and no other query waits.
         """
         try:
             live, complete, found = self._search(query, copies=query.labels)
         except sqlite3.Error:
             # If the file is damaged too, this replaces it.
             live, complete, found = self._search(query, copies=False)
-        page = page_of(found, query, live)
+        page = finding.page_of(found, query, live)
         return page if complete else dataclasses.replace(page, complete=False)
 
     def oldest_by_type(self, types: Collection[str]) -> Mapping[str, float]:
         """Return when the oldest connection of each type opened: O(types log rows)."""
         with self._searcher.reading() as link:
-            if link is None:
-                return {}
-            live, _, damaged = workers(link, self._clock)
-            complete = not damaged and all(it.complete for it in live.values())
-            if not complete or self._lacks_reports(link):
-                return {}
-            return oldest(link.database, types, live)
+            return finding.oldest(link, types, self._whole(link))
+
+    def users_by_type(self, types: Sequence[str]) -> Mapping[str, UserCount]:
+        """Return how many users each type has, from at most 10,000 rows."""
+        with self._searcher.reading() as link:
+            return finding.users(link, types, self._whole(link))
+
+    def _whole(self, link: Link | None) -> Mapping[int, WorkerStatus]:
+        """Return the live workers; none while connections may be missing."""
+        if link is None or self._lacks_reports(link):
+            return {}
+        live, _, damaged = workers(link, self._clock)
+        return live if not damaged and all(it.complete for it in live.values()) else {}
 
     def _search(
         self, query: ConnectionQuery, *, copies: object
-    ) -> tuple[dict[int, WorkerStatus], bool, Found]:
+    ) -> tuple[dict[int, WorkerStatus], bool, finding.Found]:
         """Return the live workers, whether all are complete, and what was found."""
         with contextlib.ExitStack() as copying:
             copy: sqlite3.Connection | None = None
@@ -188,14 +193,14 @@ class SqliteBackend(BaseBackend):
                 copy = copying.enter_context(sql.in_memory())
             with self._searcher.reading() as link:
                 if link is None:
-                    return {}, True, Found(0, ())
+                    return {}, True, finding.Found(0, ())
                 live, _, damaged = workers(link, self._clock)
-                complete = not damaged and all(it.complete for it in live.values())
-                complete = complete and not self._lacks_reports(link)
+                whole = not damaged and all(it.complete for it in live.values())
+                complete = whole and not self._lacks_reports(link)
                 if copy is None:
-                    return live, complete, search(link.database, query, live)
+                    return live, complete, finding.search(link.database, query, live)
                 link.database.backup(copy)
-            return live, complete, search(copy, query, live)
+            return live, complete, finding.search(copy, query, live)
 
     def is_online(self, user_id: str) -> bool:
         """Return whether a user is online: O(log users)."""

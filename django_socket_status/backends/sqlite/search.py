@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from django_socket_status.backends.base import USERS_LOOKED_AT
 from django_socket_status.backends.sqlite import schema as sql
+from django_socket_status.backends.sqlite.connection import Link
 from django_socket_status.backends.sqlite.rows import label_text, read_connections
 from django_socket_status.records import (
     ConnectionPage,
     ConnectionQuery,
     ConnectionRecord,
     Cursor,
+    UserCount,
     WorkerStatus,
 )
 
-__all__ = ["Found", "oldest", "page_of", "page_statement", "search"]
+__all__ = ["Found", "oldest", "page_of", "page_statement", "search", "users"]
 
 
 class Found(NamedTuple):
@@ -76,20 +79,43 @@ def _of_query(
 
 
 def oldest(
-    database: sqlite3.Connection,
-    types: Collection[str],
-    live: Mapping[int, WorkerStatus],
+    link: Link | None, types: Collection[str], live: Mapping[int, WorkerStatus]
 ) -> Mapping[str, float]:
     """Return when the oldest connection of each type opened: O(types log connections).
 
     And rows of workers that died just now, which are still in the index.
     """
+    if link is None or not live:
+        return {}
     statement = sql.READ_OLDEST.format(keys=sql.keys(live))
     found: dict[str, float] = {}
     for kind in types:
-        row = database.execute(statement, (kind,)).fetchone()
+        row = link.database.execute(statement, (kind,)).fetchone()
         if row is not None:
             found[kind] = row[0]
+    return found
+
+
+def users(
+    link: Link | None, types: Collection[str], live: Mapping[int, WorkerStatus]
+) -> Mapping[str, UserCount]:
+    """Return how many users each type has, the smallest types first.
+
+    A type takes an equal share of the connections that may still be read; what a small
+    one leaves is for those that follow. Empty if a damaged row may be left out.
+    """
+    checks = (sql.IS_TYPE_DAMAGED, sql.IS_USER_DAMAGED)
+    if link is None or not live or _is_any(link.database, checks):
+        return {}
+    statement = sql.COUNT_USERS.format(keys=sql.keys(live))
+    found: dict[str, UserCount] = {}
+    left = USERS_LOOKED_AT
+    for number, kind in enumerate(types):
+        share = left // (len(types) - number)
+        count, rows = link.database.execute(statement, (kind, share + 1)).fetchone()
+        if rows:
+            found[kind] = UserCount(count, is_exact=rows <= share)
+        left = max(0, left - rows)
     return found
 
 
@@ -124,7 +150,11 @@ def _is_whole(
         checks.append(sql.IS_TIME_DAMAGED)
         if query.type is not None:
             checks.append(sql.IS_TYPE_DAMAGED)
-    return not any(database.execute(check).fetchone()[0] for check in checks)
+    return not _is_any(database, checks)
+
+
+def _is_any(database: sqlite3.Connection, checks: Iterable[str]) -> bool:
+    return any(database.execute(check).fetchone()[0] for check in checks)
 
 
 def page_statement(
@@ -132,20 +162,25 @@ def page_statement(
 ) -> tuple[str, tuple[object, ...]]:
     """Return the statement that reads a page and one row more, and its parameters."""
     where, values = _where(query, live)
+    # The plus keeps SQLite from using an index.
+    is_by_else = (query.type, query.user_id, query.number) != (None, None, None)
+    plus = "+" if query.labels and not is_by_else else ""
     if query.after is not None:
         opened_at, worker_id, number = query.after
-        where += f" AND {sql.OF_AFTER}"
+        where += f" AND {sql.OF_AFTER.format(plus=plus)}"
         values += (opened_at, opened_at, worker_id, worker_id, number)
     values += (query.limit + 1, query.offset)
-    return sql.READ_CONNECTIONS.format(where=where), values
+    return sql.READ_CONNECTIONS.format(where=where, plus=plus), values
 
 
 def _where(
     query: ConnectionQuery, live: Mapping[int, WorkerStatus]
 ) -> tuple[str, tuple[object, ...]]:
     of_workers = sql.OF_WORKERS if query.number is None else sql.OF_WORKERS_BY_NUMBER
-    clauses = [of_workers.format(keys=sql.keys(live))]
-    values: list[object] = []
+    # First, since it leaves few rows to the others.
+    clauses = [sql.OF_LABEL] * len(query.labels)
+    values: list[object] = [label_text(*it) for it in query.labels.items()]
+    clauses.append(of_workers.format(keys=sql.keys(live)))
     if query.number is not None:
         clauses.append(sql.OF_NUMBER)
         values.append(query.number)
@@ -157,9 +192,6 @@ def _where(
         values.append(query.user_id)
     if query.anonymous:
         clauses.append(sql.OF_ANONYMOUS)
-    for name, value in query.labels.items():
-        clauses.append(sql.OF_LABEL)
-        values.append(label_text(name, value))
     return " AND ".join(clauses), tuple(values)
 
 

@@ -51,6 +51,10 @@ def _sync_runs(record: WorkerRecord) -> str:
     return (record.condition and record.condition.sync_thread_runs) or UNKNOWN
 
 
+def _loop_runs(record: WorkerRecord) -> str:
+    return (record.condition and record.condition.loop_runs) or UNKNOWN
+
+
 def _types(record: WorkerRecord) -> str:
     counts = sorted(record.sockets_by_type.items())
     return " ".join(f"{kind}={count}" for kind, count in counts) or UNKNOWN
@@ -112,6 +116,7 @@ FIELDS: Mapping[str, Field[WorkerRecord]] = {
             sort_by=_sync_wait,
         ),
         _Field("sync_thread_runs", "RUNS", _sync_runs),
+        _Field("loop_runs", "LOOP RUNS", _loop_runs),
     )
 }
 

@@ -59,6 +59,19 @@ class PagesContract(Harness):
             else:
                 self.backend.goodbye("b")
 
+    def test_users_of_each_type_are_counted_or_not_known(self) -> None:
+        a, b = self.worker("a"), self.worker("b")
+        one, other = a.open("call", user="1"), a.open("call", user="2")
+        self.start(a, one, other, a.open("chat", user="1"), a.open("stt"))
+        self.start(b, b.open("call", user="1"), b.open("call"))
+        types = ["none", "chat", "stt", "call"]
+        for calls in (2, 1):
+            found = self.backend.users_by_type(types)
+            whole = {"chat": (1, True), "stt": (0, True), "call": (calls, True)}
+            assert {it: tuple(found[it]) for it in found} in ({}, whole)
+            if calls == 2:
+                self.tell(a, a.change(closed=[other]))
+
     def pages(
         self, after: Cursor | None = None, **query: object
     ) -> Iterator[ConnectionPage]:

@@ -45,6 +45,13 @@ def test_busy_sync_thread_names_the_function_that_it_runs(page):
     ]
 
 
+def test_slow_loop_names_the_function_that_it_ran(page):
+    slow = worker(loop_lag_seconds=[3.0], loop_runs="shop.consumers.Chat.receive")
+    assert texts(page, facts(workers=[slow])) == [
+        "The event loop of web-1:7 is slow: it ran shop.consumers.Chat.receive"
+    ]
+
+
 def test_limit_of_slow_is_that_of_the_setting(page, settings):
     settings.SOCKET_STATUS = {"SLOW_SECONDS": 5}
     slow = worker(loop_lag_seconds=[2.5], sync_thread_wait_seconds=3.0)

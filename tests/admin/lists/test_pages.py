@@ -10,6 +10,7 @@ from django_socket_status.admin.lists import pages
 from django_socket_status.admin.page import Page
 from django_socket_status.backends import get_backend
 from django_socket_status.exceptions import BackendError
+from django_socket_status.status.search import walk
 from django_socket_status.testing import FakeWorker
 from tests.admin.lists.conftest import LISTS, NOW, at, opened
 from tests.status.test_lists import ended, keep, reject
@@ -65,6 +66,24 @@ def test_pages_have_no_gap_while_connections_open_and_close(lists, worker, monke
     get_backend().report(worker.change(worker.open(at=NOW + 9), closed=[held[3]]))
     text = lists.client.get(url).content.decode()
     assert re.findall(r"/connection/a{16}-(\w+)/", text) == ["2", "1"]
+
+
+def test_search_that_stopped_goes_on_where_it_ended(lists, worker, monkeypatch):
+    monkeypatch.setattr(walk, "READS", 1)
+    monkeypatch.setattr(walk, "MAX_LIMIT", 4)
+    rare = worker.open(at=NOW, endpoint="/ws/rare/")
+    opened(worker, rare, *(worker.open(at=NOW + 1 + it) for it in range(9)))
+    response = lists.get("open/", endpoint="/ws/rare/")
+    texts = [response.content.decode()]
+    while url := next_url(response):
+        response = lists.client.get(url)
+        texts.append(response.content.decode())
+    first, second, third = texts
+    for text in (first, second):
+        assert "None of the connections that were looked at matches." in text
+        assert "Search further" in text
+    assert ["Newest" in it for it in texts] == [False, True, True]
+    assert f"/connection/{'a' * 16}-{rare.number:x}/" in third
 
 
 def next_url(response) -> str | None:
@@ -142,6 +161,10 @@ def test_rejected_connections_are_listed_with_their_status(lists):
     assert "1 to 1 of 1" in text
     assert ">404<" in text
     assert ">403<" not in text
+    reject(3, status="gone")
+    page = lists.get("rejected/").content.decode()
+    assert 'rejected/?code=403"><bdi class="ss-text">403<' in page
+    assert "The client left before an answer" in page
 
 
 @pytest.mark.parametrize("state", STATES)

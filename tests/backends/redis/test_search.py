@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_socket_status.backends.redis import search
+from django_socket_status.backends.redis import by_type, search
 from django_socket_status.backends.redis.buckets import BUCKET_SIZE
 from django_socket_status.backends.redis.search import pairs
 from django_socket_status.records import ConnectionQuery, Cursor
@@ -226,6 +226,35 @@ def test_search_for_a_user_stops_when_the_page_is_full(backend, shared_redis, wo
     # A search that stops does not count.
     assert page.total is None
     assert len(read) <= 2 + 64
+
+
+# The users of each type.
+
+
+def test_users_are_counted_in_a_limited_number_of_connections(
+    backend, many, worker, monkeypatch, shared_redis
+):
+    assert backend.report(worker.change(worker.open("rare", user="9", at=1)))
+    with recorded(shared_redis) as sent:
+        found = backend.users_by_type(["none", "rare", "type0", "type1"])
+    assert found == {"rare": (1, True), "type0": (250, True), "type1": (250, True)}
+    # Each bucket once, and the index.
+    assert len([words for words in sent if words[0] == "HGETALL"]) == 17
+    monkeypatch.setattr(by_type, "USERS_LOOKED_AT", 500)
+    found = backend.users_by_type(["rare", "type0", "type1"])
+    assert found["rare"] == (1, True)
+    for kind in ("type0", "type1"):
+        number, is_exact = found[kind]
+        assert 100 < number < 250
+        assert not is_exact
+
+
+def test_damaged_connection_leaves_the_users_unknown(backend, many):
+    assert backend.users_by_type(["type0"])
+    (live,) = backend._detailed().live
+    bucket = backend._keys.detail(live.worker_id, live.generation, 0)
+    backend._client.pipeline([("HSET", bucket, 1, b"\xc1")])
+    assert backend.users_by_type(["type0"]) == {}
 
 
 # The oldest of each type.

@@ -168,7 +168,6 @@ def test_report_costs_what_it_carries(few_and_many) -> None:
     [
         (ConnectionQuery(), "connection_age"),
         (ConnectionQuery(after=PLACE), "connection_age (opened_at<?)"),
-        (ConnectionQuery(offset=50, labels={"room": "7"}), "connection_age"),
         (ConnectionQuery(type="chat"), "connection_type"),
         (
             ConnectionQuery(type="chat", after=PLACE),
@@ -197,6 +196,19 @@ def test_page_comes_in_the_order_of_an_index(
     assert "TEMP B-TREE FOR ORDER BY" not in found
 
 
+def test_page_of_a_label_reads_the_rows_in_their_own_order(backend) -> None:
+    """An index would lead to each row by a search of its own: five times as much."""
+    hold_many(backend, FakeWorker("a"), 1000)
+    with backend._searcher.reading() as link:
+        assert link is not None
+        live = workers(link, backend._clock)[0]
+        query = ConnectionQuery(labels={"room": "7"}, after=PLACE)
+        reading, values = sqlite_search.page_statement(query, live)
+        found = plan(link.database, reading, *values)
+    assert "SCAN connection" in found
+    assert "USING INDEX connection" not in found
+
+
 def test_statements_of_a_report_use_the_keys(
     backend: SqliteBackend, worker: FakeWorker
 ) -> None:
@@ -222,6 +234,21 @@ def test_many_rows_are_few_statements(
         assert backend.report(worker.change(*(worker.open() for _ in range(250))))
     # Two of a hundred rows, and five of ten.
     assert sum("INTO connection" in it for it in executed) == 2 + 5
+
+
+def test_users_are_counted_in_a_limited_number_of_rows(backend, worker, monkeypatch):
+    held = [worker.open("call", user=str(it)) for it in range(20)]
+    rare = [worker.open("rare", user="9"), worker.open("rare")]
+    assert backend.report(worker.full([*held, *rare]))
+    types = ["none", "rare", "call"]
+    exact = {"rare": (1, True), "call": (20, True)}
+    assert backend.users_by_type(types) == exact
+    monkeypatch.setattr(sqlite_search, "USERS_LOOKED_AT", 10)
+    found = backend.users_by_type(types)
+    # The one with the fewest connections first: it leaves the rest to the other.
+    assert found == {"rare": (1, True), "call": (9, False)}
+    assert backend.report(worker.full([*held, *rare], complete=False))
+    assert backend.users_by_type(types) == {}
 
 
 def test_oldest_is_not_known_while_connections_are_reported(backend, worker):

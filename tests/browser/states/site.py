@@ -62,6 +62,7 @@ def busy(*, details: bool = True) -> None:
         made.report(
             *opened(made, 11 - 2 * number, first=7 * number - 7),
             loop_lag_seconds=[1.74 if server == "daphne" else 0.01],
+            loop_runs="shop.consumers.Chat.receive" if server == "daphne" else None,
             release="v7" if number == 1 else "v8",
         )
     first = current.deployments[0]
