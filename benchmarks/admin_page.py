@@ -41,13 +41,14 @@ def run(options: Options) -> Iterator[Row]:
 
 
 def _measure(name: str, given: dict[str, Any], options: Options) -> Iterator[Row]:
-    sizes = (100, 1_000) if options.quick else (1_000, 100_000)
+    sizes = (200,) if options.quick else (1_000, 100_000)
     for size in sizes:
         # A place for each size.
         place = {"path": str(DIRECTORY / f"admin-{size}")}
         if name == "redis":
             place = {"prefix": f"admin-{size}"}
-        found = _asked(name, {**given, **place, "size": size}, options.size(20, 2))
+        asked = {**given, **place, "size": size, "buckets": options.size(120, 6)}
+        found = _asked(name, asked, options.size(20, 1))
         for contestant, value, unit in _rows(found):
             goal = {"ms": PAGE_GOAL, "B": UPDATE_GOAL, "% of a core": CORE_GOAL}[unit]
             if contestant.startswith("exact"):

@@ -62,8 +62,8 @@ def forget() -> None:
     details._last.clear()
 
 
-def fill(backend: Any) -> None:
-    """Write a history in which each bucket of each span has a sample of each type."""
+def fill(backend: Any, buckets: int) -> None:
+    """Write a history: so many buckets of each span have a sample of each type."""
     from benchmarks.synthetic import TYPES
     from django_socket_status.activity.buckets import RINGS, Sample
     from django_socket_status.activity.history import Recorder
@@ -79,7 +79,7 @@ def fill(backend: Any) -> None:
     now = time.time()
     recorder = Recorder(backend.read_totals().carry)
     steps = [ring.seconds for ring in RINGS.values()]
-    back = {step * number / 2 for step in steps for number in range(120)}
+    back = {step * number / 2 for step in steps for number in range(buckets)}
     for number, seconds in enumerate(sorted(back, reverse=True)):
         for kind in TYPES:
             totals.opened[kind] = totals.opened.get(kind, 0) + 7 * number % 53
@@ -166,7 +166,7 @@ def measured(client: Any, url: str, repeat: int) -> dict[str, float]:
 
 def main(name: str, repeat: int, given: dict[str, Any]) -> None:
     """Load the backend, and print what was measured as JSON."""
-    size = given.pop("size")
+    size, buckets = given.pop("size"), given.pop("buckets")
     settings.SOCKET_STATUS = {
         "BACKEND": BACKENDS[name],
         "OPTIONS": given,
@@ -185,7 +185,7 @@ def main(name: str, repeat: int, given: dict[str, Any]) -> None:
     urlpatterns.append(path("admin/", admin.site.urls))
     urlpatterns.append(path("empty/", admin.site.admin_view(empty)))
     load(get_backend(), WORKERS, size)
-    fill(get_backend())
+    fill(get_backend(), buckets)
     end(get_backend(), min(size // 10, 10_000))
     client = Client()
     client.force_login(User.objects.create_superuser("root"))

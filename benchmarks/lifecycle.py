@@ -55,7 +55,9 @@ def run(options: Options) -> Iterator[Row]:
 
 def _churn(base: Base, count: int, options: Options) -> Iterator[Row]:
     competing = contestants(base, "memory", "sqlite")
-    samples = _short_turns(base, competing, count, options.rounds * TURNS)
+    samples = _short_turns(
+        base, competing, count, options.rounds * options.size(TURNS, 1)
+    )
     for contestant in competing:
         if contestant.is_ours:
             looks = [

@@ -104,8 +104,8 @@ def _compare(
             # On a loop the floor is not what the goals are stated in.
             goal=CPU_GOALS.get(_kind(name)) if base.name == "raw" else None,
         )
-    # Without the first round, as everywhere.
-    in_redis = Comparison({name: it[1:] for name, it in used.items()}, BARE)
+    # Without the round before those that count, as everywhere.
+    in_redis = Comparison({name: it[-rounds:] for name, it in used.items()}, BARE)
     for name in measures:
         if name in (BARE, AGAIN, FLOOR):
             continue

@@ -15,21 +15,23 @@ def take_turns(
 ) -> dict[str, list[float]]:
     """Call every measure once a round, in random order; return values by name.
 
-    The first round is for caches to fill, and does not count. What was there before is
+    The first round is for caches to fill, and does not count. A single round is not
+    measured, but only seen to run: there is none before it. What was there before is
     left out of garbage collections, which would take longer than a short turn.
     """
+    warm_up = 1 if rounds > 1 else 0
     order = list(measures)
     shuffle = random.Random(1).shuffle
     samples: dict[str, list[float]] = {name: [] for name in order}
     gc.collect()
     gc.freeze()
     try:
-        for number in range(rounds + 1):
+        for number in range(warm_up + rounds):
             shuffle(order)
             for name in order:
                 gc.collect()
                 value = measures[name]()
-                if number:
+                if number >= warm_up:
                     samples[name].append(value)
     finally:
         gc.unfreeze()

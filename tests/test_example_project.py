@@ -25,6 +25,7 @@ from example_project import accident, traffic
 from example_project.__main__ import main
 from tests.admin.figures.conftest import WORKER
 from tests.support.asgi_driver import wait_until
+from tests.support.asking import visitor
 from tests.support.source import ROOT
 
 PATHS = {
@@ -112,22 +113,22 @@ def eventually(
     """Ask until the summary is as expected, and return it."""
     give_up_at = time.monotonic() + seconds
     while True:
-        summary = httpx.get(f"{origin}/socket-status/", timeout=60).json()
+        summary = visitor.get(f"{origin}/socket-status/").json()
         if is_as_expected(summary):
             return summary
         assert time.monotonic() < give_up_at, summary
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 @pytest.mark.server
 def test_page_does_not_call_processes_without_sockets_missing(origin):
     """Their number is 0 on an idle site: it has a row only where it is more."""
-    page = httpx.get(f"{origin}/", timeout=60).text
+    page = visitor.get(f"{origin}/").text
     row = '<div hidden><dt>Processes that hold sockets</dt><dd id="workers">'
     assert row in page
     assert "<dt>Workers</dt>" not in page
     script = re.search(r'src="(\S+/site\.js)"', page)[1]
-    assert "hidden = status.workers === 0" in httpx.get(f"{origin}{script}").text
+    assert "hidden = status.workers === 0" in visitor.get(f"{origin}{script}").text
 
 
 @pytest.mark.server
@@ -216,7 +217,7 @@ def says_that_a_worker_was_lost(origin: str) -> bool:
     url = f"{origin}/admin/django_socket_status/socketstatus/now/"
     try:
         cookies = {"Cookie": log_in(origin, "staff")}
-        text = httpx.get(url, headers=cookies, timeout=60).text
+        text = visitor.get(url, headers=cookies).text
     except httpx.TransportError:
         # The worker that answered was the one.
         return False
@@ -302,9 +303,9 @@ def test_visitors_are_bounded():
 def test_staff_reach_the_admin_page_from_the_start_page(origin):
     link = re.compile(r'href="(/admin/django_socket_status/socketstatus/)"')
     cookies = {"Cookie": log_in(origin, "staff")}
-    page = httpx.get(f"{origin}/", headers=cookies, timeout=60).text
-    answer = httpx.get(f"{origin}{link.search(page)[1]}", headers=cookies, timeout=60)
+    page = visitor.get(f"{origin}/", headers=cookies).text
+    answer = visitor.get(f"{origin}{link.search(page)[1]}", headers=cookies)
     assert answer.status_code == 200
     assert "Open connections" in answer.text
     cookies = {"Cookie": log_in(origin, "customer")}
-    assert not link.search(httpx.get(f"{origin}/", headers=cookies, timeout=60).text)
+    assert not link.search(visitor.get(f"{origin}/", headers=cookies).text)

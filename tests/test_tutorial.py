@@ -210,7 +210,7 @@ def wait_for(
     give_up_at = time.monotonic() + SECONDS
     while not is_so():
         assert time.monotonic() < give_up_at, explain()
-        time.sleep(0.02)
+        time.sleep(0.1)
 
 
 @pytest.fixture

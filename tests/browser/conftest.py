@@ -17,6 +17,7 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection, connect
 
+from tests.support.asking import visitor
 from tests.support.redis_servers.server import free_port
 from tests.support.source import ROOT
 
@@ -63,12 +64,16 @@ User.objects.create_superuser("ada", password="ada")
 """
 
 
+#: Databases of sites, by what is in them: to make one takes some seconds.
+prepared: dict[str, bytes] = {}
+
+
 def wait_for(fact: Callable[[], bool], seconds: float = 60.0) -> None:
     """Wait until something is so."""
     give_up_at = time.monotonic() + seconds
     while not fact():
         assert time.monotonic() < give_up_at, "it never came to be"
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 class Site:
@@ -88,8 +93,19 @@ class Site:
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None
-        if not (directory / "db.sqlite3").exists():
+        self._prepare(directory / "db.sqlite3")
+
+    def _prepare(self, database: Path) -> None:
+        """Make the database, or copy that of another site with the same settings."""
+        if database.exists():
+            return
+        module = self.environment["DJANGO_SETTINGS_MODULE"]
+        # These have static files of this site, and tables of a theme.
+        key = module if module.endswith(("hashed", "themed")) else "others"
+        if key not in prepared:
             self.run(PREPARE)
+            prepared[key] = database.read_bytes()
+        database.write_bytes(prepared[key])
 
     def run(self, script: str) -> None:
         """Run a script under the settings of the site."""
@@ -111,7 +127,7 @@ class Site:
 
     def answers(self) -> bool:
         try:
-            answer = httpx.get(f"{self.origin}/socket-status/", timeout=30)
+            answer = visitor.get(f"{self.origin}/socket-status/")
             return answer.status_code < 500
         except httpx.HTTPError:
             return False
@@ -133,7 +149,7 @@ class Site:
 
     def total(self) -> int:
         """Return the number of sockets, -1 while there is no answer."""
-        answer = httpx.get(f"{self.origin}/socket-status/", timeout=30).json()
+        answer = visitor.get(f"{self.origin}/socket-status/").json()
         return answer.get("total_sockets", -1)
 
 
@@ -175,6 +191,10 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         yield browser
         browser.close()
+
+
+#: The rules of axe for which it matters in which colours a page is shown.
+COLOURS = ("color-contrast", "link-in-text-block")
 
 
 class Visit:

@@ -5,6 +5,7 @@ No server is needed: the tests render the pages and give Chromium each answer.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -107,10 +108,14 @@ class World:
         return f"<!doctype html><html lang='en'>{icon}{scripts}{self.body}</html>"
 
 
+@functools.cache
+def _template(source: str) -> Template:
+    return Template("{% load socket_status %}" + source)
+
+
 def _render(source: str, language: str, context: dict[str, object]) -> str:
     with translation.override(language):
-        template = Template("{% load socket_status %}" + source)
-        return template.render(Context(context))
+        return _template(source).render(Context(context))
 
 
 @pytest.fixture

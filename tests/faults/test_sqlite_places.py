@@ -196,7 +196,8 @@ def test_host_goes_on_and_says_what_is_wrong(
     summary = worker.ask("summary")
     assert (summary["total_sockets"], summary["unique_users"]) == (4, 1)
     assert (summary["coverage"], summary["stale"]) == ("process", False)
-    messages = worker.ask("warnings")
+    # A sample is due every ten seconds, and so it may be missing.
+    messages = [it for it in worker.ask("warnings") if "A sample of" not in it]
     assert len(messages) == 1, messages
     assert trouble.says in messages[0]
     assert str(path.parent) in messages[0]

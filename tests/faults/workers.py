@@ -6,16 +6,18 @@ import itertools
 import multiprocessing
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from django_socket_status.backends.sqlite.connection import BUSY_SECONDS
 from tests.faults.worker_process import serve
 
 DEADLINE_SECONDS = 60.0
+POLL_SECONDS = 0.02
 
 #: A short heartbeat, so that tests do not wait, and a long lease, since a slow process
 #: is no fault.
@@ -108,12 +110,8 @@ class Worker:
         self.process.join()
 
     def wait_until_frozen(self) -> None:
-        wait_until(lambda: self._state() == "T")
-
-    def _state(self) -> str:
-        command = ["ps", "-o", "state=", "-p", str(self.process.pid)]
-        found = subprocess.run(command, capture_output=True, text=True, check=True)
-        return found.stdout.strip()[:1]
+        process = psutil.Process(self.process.pid)
+        wait_until(lambda: process.status() == psutil.STATUS_STOPPED)
 
     def stop(self) -> None:
         """End it; what it wrote to standard error is a failure."""
@@ -138,4 +136,4 @@ def wait_until(
     deadline = time.monotonic() + DEADLINE_SECONDS
     while not fact():
         assert time.monotonic() < deadline, explain()
-        time.sleep(0.005)
+        time.sleep(POLL_SECONDS)

@@ -1,15 +1,22 @@
 """A process of a project, of whichever version of the package is first on its path.
 
-It uses public names alone, and nothing of ``tests``. ``process.py SETTINGS`` takes what
-``SOCKET_STATUS`` holds, as JSON. Each line on its standard input is a list, the name of
-a function below and its arguments; each line on its standard output is the answer.
+It uses public names alone, and nothing of ``tests``. ``process.py DESCRIPTOR`` imports
+the package once, and forks a process for each message on a socket: the message is what
+``SOCKET_STATUS`` holds, as JSON, with the end of a connection. Each line that comes in
+over the connection is a list, the name of a function below and its arguments; each line
+that goes out is the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import json
 import logging
+import os
+import signal
+import socket
 import sys
 import threading
 from collections import Counter
@@ -26,7 +33,6 @@ settings.configure(
         "django_socket_status",
     ],
     SECRET_KEY="the same in every process",
-    SOCKET_STATUS=json.loads(sys.argv[1]),
     USE_TZ=True,
 )
 django.setup()
@@ -35,6 +41,8 @@ from channels.generic.websocket import AsyncWebsocketConsumer  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 
 import django_socket_status  # noqa: E402
+import django_socket_status.backends.redis  # noqa: E402
+import django_socket_status.backends.sqlite  # noqa: E402
 from django_socket_status.consumers import SocketStatusMixin  # noqa: E402
 from django_socket_status.exceptions import StatusUnavailableError  # noqa: E402
 from django_socket_status.services import SocketStatusService  # noqa: E402
@@ -63,9 +71,6 @@ CONSUMERS = {
     "chat": ChatConsumer.as_asgi(),
     "private": PrivateConsumer.as_asgi(),
 }
-
-loop = asyncio.new_event_loop()
-threading.Thread(target=loop.run_forever, daemon=True).start()
 
 #: What each open socket waits for.
 held: list[asyncio.Event] = []
@@ -118,8 +123,16 @@ async def _leave() -> None:
     held.pop().set()
 
 
+@functools.cache
+def loop() -> asyncio.AbstractEventLoop:
+    """Return an event loop that runs on a separate thread."""
+    made = asyncio.new_event_loop()
+    threading.Thread(target=made.run_forever, daemon=True).start()
+    return made
+
+
 def run(coroutine: Any) -> None:
-    asyncio.run_coroutine_threadsafe(coroutine, loop).result(timeout=30)
+    asyncio.run_coroutine_threadsafe(coroutine, loop()).result(timeout=30)
 
 
 def opens(kind: str, user: str | None, room: str) -> None:
@@ -226,7 +239,42 @@ FUNCTIONS = {
     )
 }
 
+
+def reap(*_: object) -> None:
+    """Let the system forget each process that has ended."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+
+
+def forked(asked: socket.socket) -> socket.socket | None:
+    """Return the connection of a process that was forked; ``None`` in the first one."""
+    signal.signal(signal.SIGCHLD, reap)
+    while True:
+        text, ends, _, _ = socket.recv_fds(asked, 65536, 1)
+        if not text:
+            return None
+        if pid := os.fork():
+            os.close(*ends)
+            asked.send(b"%d" % pid)
+            continue
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        settings.SOCKET_STATUS = json.loads(text)
+        return socket.socket(fileno=ends[0])
+
+
+def answer(connection: socket.socket) -> None:
+    """Answer each line, until the test sends no more."""
+    with connection.makefile("rw") as lines:
+        for line in iter(lines.readline, ""):
+            name, *arguments = json.loads(line)
+            print(json.dumps(FUNCTIONS[name](*arguments), default=str), file=lines)
+            lines.flush()
+
+
 if __name__ == "__main__":
-    for line in sys.stdin:
-        name, *arguments = json.loads(line)
-        print(json.dumps(FUNCTIONS[name](*arguments), default=str), flush=True)
+    with socket.socket(fileno=int(sys.argv[1])) as asked:
+        connection = forked(asked)
+    if connection is not None:
+        with connection:
+            answer(connection)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,6 +40,42 @@ OF_THE_NEW = [("call", "7", "red"), ("chat", "8", "red"), ("chat", None, "red")]
 Sockets = list[tuple[str, str | None, str]]
 
 
+class Template:
+    """A process that has imported one version of the package, and forks the others."""
+
+    def __init__(self, parent: Path) -> None:
+        self._asked, its_end = socket.socketpair()
+        with its_end:
+            self._process = subprocess.Popen(
+                [sys.executable, str(HERE / "process.py"), str(its_end.fileno())],
+                cwd=parent,
+                env={**os.environ, "PYTHONPATH": str(parent)},
+                pass_fds=[its_end.fileno()],
+            )
+
+    def fork(self, settings: dict[str, Any]) -> tuple[int, socket.socket]:
+        """Return the id of a new process, and a connection to it."""
+        ours, its_end = socket.socketpair()
+        with its_end:
+            text = json.dumps(settings).encode()
+            socket.send_fds(self._asked, [text], [its_end.fileno()])
+        pid = self._asked.recv(64)
+        assert pid, "it ended"
+        return int(pid), ours
+
+    def stop(self) -> None:
+        self._asked.close()
+        self._process.wait(DEADLINE_SECONDS)
+
+
+@functools.cache
+def template(parent: Path) -> Template:
+    """Start a template once: most of the time, it imports."""
+    found = Template(parent)
+    atexit.register(found.stop)
+    return found
+
+
 class Process:
     """A process with one version of the package; see ``process.py``.
 
@@ -47,14 +86,8 @@ class Process:
 
     def __init__(self, parent: Path, settings: dict[str, Any]) -> None:
         self.sockets: Sockets = []
-        self._process = subprocess.Popen(
-            [sys.executable, str(HERE / "process.py"), json.dumps(settings)],
-            cwd=parent,
-            env={**os.environ, "PYTHONPATH": str(parent)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self.pid, self._connection = template(parent).fork(settings)
+        self._lines = self._connection.makefile("rw")
         self._package = parent / PACKAGE.name / "__init__.py"
         self._is_known = False
 
@@ -62,30 +95,28 @@ class Process:
         if not self._is_known:
             self._is_known = True
             assert Path(self.ask("where")) == self._package, "it runs another version"
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps([name, *arguments]) + "\n")
-        self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+        self._lines.write(json.dumps([name, *arguments]) + "\n")
+        self._lines.flush()
+        answer = self._lines.readline()
         assert answer, "it ended"
         return json.loads(answer)
 
     def open(self, sockets: Sockets) -> None:
-        for socket in sockets:
-            self.ask("opens", *socket)
-            self.sockets.append(socket)
+        for one in sockets:
+            self.ask("opens", *one)
+            self.sockets.append(one)
 
     def close_last(self) -> None:
         self.ask("closes")
         self.sockets.pop()
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        self.signal(signal.SIGKILL)
+        self._wait()
         self.sockets = []
 
     def signal(self, number: int) -> None:
-        self._process.send_signal(number)
+        os.kill(self.pid, number)
 
     def warnings(self) -> list[str]:
         """Return what the package warned of, but for answers that came late."""
@@ -93,10 +124,21 @@ class Process:
 
     def stop(self) -> None:
         """End it as a server would: it says goodbye."""
-        self._process.stdin.close()  # type: ignore[union-attr]
-        self._process.wait(DEADLINE_SECONDS)
+        if self._connection.fileno() >= 0:
+            self._connection.shutdown(socket.SHUT_WR)
+            self._wait()
         self.sockets = []
-        self._process.stdout.close()  # type: ignore[union-attr]
+
+    def _wait(self) -> None:
+        """Wait until it is gone."""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        with contextlib.suppress(ProcessLookupError):
+            while True:
+                os.kill(self.pid, 0)
+                assert time.monotonic() < deadline, "it does not end"
+                time.sleep(0.02)
+        self._lines.close()
+        self._connection.close()
 
 
 Start = Callable[[Path], Process]
@@ -208,7 +250,6 @@ def test_there_is_a_wheel_of_each_earlier_version() -> None:
 def test_rollout_that_is_taken_back_and_tried_again(
     start: Start, old_code: Path, new_code: Path
 ) -> None:
-    # All are started at once: most of the time, they import.
     old, new, old_again, newest = map(start, [old_code, new_code] * 2)
     old.open(OF_THE_OLD)
     new.open(OF_THE_NEW)

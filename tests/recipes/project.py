@@ -172,6 +172,8 @@ def run(directory: Path, *options: str) -> str:
         [
             *(sys.executable, "-m", "pytest", "-p", "no:cacheprovider"),
             *("-p", "no:xdist", "-p", "django_socket_status.pytest_plugin"),
+            # No page needs it, and it takes a second to import.
+            *("-p", "no:schemathesis"),
             *("-v", "--timeout", "300", "--tb=short", *options),
         ],
         cwd=directory,

@@ -30,7 +30,9 @@ from tests.support.source import ROOT
 SECONDS = 20
 #: Until a process that was started answers: it has a lot to import.
 START_SECONDS = 60
-POLL_SECONDS = 0.02
+POLL_SECONDS = 0.05
+#: To look for the port of a server takes longer than to ask whether something is so.
+LOOK_SECONDS = 0.1
 
 PROJECT = "tests.servers.project"
 APPLICATION = f"{PROJECT}.asgi:application"
@@ -57,6 +59,8 @@ GEVENT = (*GUNICORN, "--worker-class=gevent", f"{PROJECT}.wsgi:application")
 
 #: Everything that Python could complain about is an error, in every process.
 STRICT = ("-X", "dev", "-W", "error")
+#: Without what development mode checks of the memory of C: it makes all else slower.
+MEMORY = {"PYTHONMALLOC": "pymalloc"}
 #: What these two import, or call, is deprecated.
 LENIENT = {"granian", "gunicorn-uvicorn"}
 
@@ -109,6 +113,7 @@ class Site:
             "PROJECT_READ_SECONDS": READ_SECONDS,
             "PROJECT_SOCKET_STATUS": json.dumps(self.socket_status),
             "PYTHONUNBUFFERED": "1",
+            **MEMORY,
             "TMPDIR": str(directory),
             **(environment or {}),
         }
@@ -134,13 +139,12 @@ class Site:
         def is_ready() -> bool:
             assert self.process.poll() is None, self.stderr
             self.port = self._find_port()
-            time.sleep(POLL_SECONDS)
             # Some listen before they can answer.
             with contextlib.suppress(TimeoutError):
                 return bool(self.port) and self.ask().status == expected
             return False
 
-        wait_until(is_ready, START_SECONDS, explain=lambda: self.stderr)
+        wait_until(is_ready, START_SECONDS, lambda: self.stderr, every=LOOK_SECONDS)
 
     def _find_port(self) -> int:
         for process in self.processes():
@@ -365,12 +369,13 @@ def wait_until(
     is_so: Callable[[], Any],
     seconds: float = SECONDS,
     explain: Callable[[], object] = lambda: "",
+    every: float = POLL_SECONDS,
 ) -> float:
     """Wait until something is so; return how many seconds it took."""
     started_at = time.monotonic()
     while not is_so():
         assert time.monotonic() < started_at + seconds, explain()
-        time.sleep(POLL_SECONDS)
+        time.sleep(every)
     return time.monotonic() - started_at
 
 
