@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.source import modules
+from tests.support.source import modules, tree_of
 
 #: What Django imports by itself.
 FOUND_BY_DJANGO = {"admin", "apps", "urls"}
@@ -31,7 +31,7 @@ def offering() -> list[str]:
 
 def is_docstring_alone(path: Path) -> bool:
     """Return whether a module says what its folder is for, and no more."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     return len(tree.body) == 1 and ast.get_docstring(tree) is not None
 
 
@@ -63,7 +63,7 @@ def test_what_a_module_offers_is_documented(name):
 def test_class_is_offered_or_has_an_underscore(name):
     """A public class that is left out was forgotten, or is not meant for others."""
     module = importlib.import_module(name)
-    tree = ast.parse(modules()[name].read_text(encoding="utf-8"))
+    tree = tree_of(modules()[name])
     public = {
         node.name
         for node in tree.body

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gettext
 import io
 import re
@@ -49,6 +50,7 @@ def sources() -> Iterator[str]:
         yield "\n".join(it[0] for it in CALL.finditer(text))
 
 
+@functools.cache
 def marked() -> set[str]:
     return {
         message[0] if isinstance(message, tuple) else message
