@@ -17,13 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples import FEW, every_eighth
+from tests.examples import FEW, WHOLE, every_eighth
 
 #: What a plain ``python -m pytest`` leaves to tox, which runs everything.
 QUICK = "not server and not faults and not slow and not browser and not packaging"
-
-#: Marks of tests whose every case runs wherever the test does.
-WHOLE = {"python", "oldest", "protocol"}
 
 ALLOWED = ("needs Windows", "needs macOS")
 

@@ -1,7 +1,8 @@
 """How many examples a property is tried with, and which cases of very many.
 
 Fewer where ``SOCKET_STATUS_TEST_EXAMPLES`` is ``few``, as tox sets it for every Python
-but the newest, which tries as many as everybody who runs pytest.
+but the newest, which tries as many as everybody who runs pytest. Fewest where it is
+``fewest``, as for the Pythons between the oldest and the newest.
 """
 
 from __future__ import annotations
@@ -11,11 +12,16 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TypeVar
 
-__all__ = ["FEW", "as_many_as", "every_eighth"]
+__all__ = ["FEW", "WHOLE", "as_many_as", "every_eighth"]
 
 Name = TypeVar("Name")
 
-FEW = os.environ.get("SOCKET_STATUS_TEST_EXAMPLES") == "few"
+FEW = os.environ.get("SOCKET_STATUS_TEST_EXAMPLES") in ("few", "fewest")
+
+#: Marks of tests whose every case is tried wherever the test runs.
+WHOLE = {"bytecode"}
+if os.environ.get("SOCKET_STATUS_TEST_EXAMPLES") != "fewest":
+    WHOLE |= {"python", "oldest", "protocol"}
 
 
 def as_many_as(count: int) -> int:

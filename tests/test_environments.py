@@ -9,9 +9,11 @@ import re
 
 import pytest
 
-from conftest import WHOLE, marks_in, may_select
-from tests.examples import every_eighth
+from conftest import marks_in, may_select
+from tests.examples import WHOLE, every_eighth
 from tests.support.source import ROOT
+
+pytestmark = pytest.mark.text
 
 config = configparser.ConfigParser(interpolation=None)
 config.read(ROOT / "tox.ini")

@@ -39,6 +39,8 @@ CALL = re.compile(
     r"""\b(?:(?:n|p|np)?gettext|_)\((?:[^()'"]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")*\)"""
 )
 
+pytestmark = pytest.mark.text
+
 
 def sources() -> Iterator[str]:
     """Yield the Python that marks texts, of modules and of templates."""
