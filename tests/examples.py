@@ -28,7 +28,7 @@ WHOLE = {"versions"} if FEWEST else {"versions", "python", "oldest", "protocol"}
 
 def as_many_as(count: int) -> int:
     """Return how many of so many are tried here."""
-    return max(10, count // 8) if FEW else count
+    return max(5, count // 8) if FEW else count
 
 
 def has_its_turn(name: str, minor: int = sys.version_info[1]) -> bool:
