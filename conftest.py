@@ -17,13 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples import FEW, every_eighth
+from tests.examples import FEW, FEWEST, WHOLE, every_eighth, has_its_turn
 
 #: What a plain ``python -m pytest`` leaves to tox, which runs everything.
 QUICK = "not server and not faults and not slow and not browser and not packaging"
-
-#: Marks of tests whose every case runs wherever the test does.
-WHOLE = {"python", "oldest", "protocol"}
 
 ALLOWED = ("needs Windows", "needs macOS")
 
@@ -63,15 +60,23 @@ def pytest_collection_modifyitems(
     """Try some cases of each test, and not all, where few examples are asked for."""
     if not FEW:
         return
-    few = every_eighth(item.nodeid.partition("[")[0] for item in items)
+    names = [item.nodeid.partition("[")[0] for item in items]
     stay = [
-        tried or WHOLE & {mark.name for mark in item.iter_markers()}
-        for tried, item in zip(few, items, strict=True)
+        is_tried(name, {mark.name for mark in item.iter_markers()}, is_eighth)
+        for name, item, is_eighth in zip(names, items, every_eighth(names), strict=True)
     ]
     config.hook.pytest_deselected(
         items=list(itertools.compress(items, map(not_, stay)))
     )
     items[:] = itertools.compress(items, stay)
+
+
+def is_tried(name: str, marks: set[str], is_eighth: bool) -> bool:
+    """Return whether a case of a test is tried where few are."""
+    if WHOLE & marks:
+        return True
+    takes_turns = FEWEST and "python" in marks and "redis" not in marks
+    return is_eighth and (not takes_turns or has_its_turn(name))
 
 
 @pytest.hookimpl(trylast=True)

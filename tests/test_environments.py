@@ -9,9 +9,11 @@ import re
 
 import pytest
 
-from conftest import WHOLE, marks_in, may_select
-from tests.examples import every_eighth
+from conftest import marks_in, may_select
+from tests.examples import WHOLE, every_eighth, has_its_turn
 from tests.support.source import ROOT
+
+pytestmark = pytest.mark.text
 
 config = configparser.ConfigParser(interpolation=None)
 config.read(ROOT / "tox.ini")
@@ -106,6 +108,13 @@ def test_each_test_is_tried_where_few_cases_are() -> None:
     tried = every_eighth(["one", *["many"] * 17, "one", "other"])
     assert list(itertools.compress(range(20), tried)) == [0, 1, 9, 17, 19]
     assert set(MARKERS) > WHOLE
+
+
+def test_what_meets_each_python_has_its_turn_on_one_of_those_between() -> None:
+    names = [f"tests/test_{number}.py::test" for number in range(100)]
+    turns = [[has_its_turn(name, minor) for minor in (11, 12)] for name in names]
+    assert all(sum(it) == 1 for it in turns)
+    assert 30 < sum(on_311 for on_311, _ in turns) < 70
 
 
 def test_what_found_faults_of_the_oldest_python_meets_it() -> None:

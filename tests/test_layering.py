@@ -11,7 +11,7 @@ from graphlib import TopologicalSorter
 
 import pytest
 
-from tests.support.source import NAME, imports_of, modules
+from tests.support.source import NAME, imports_of, modules, tree_of
 
 #: From what knows nothing to what knows everything. A module imports from its own
 #: layer and those above it in this list. A name stands for everything below it, too.
@@ -195,7 +195,7 @@ def test_median_function_is_short():
     functions = [
         node
         for path in modules().values()
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
     lengths = [(node.end_lineno or 0) - node.lineno + 1 for node in functions]

@@ -11,6 +11,8 @@ import pytest
 
 from tests.support.source import ROOT
 
+pytestmark = pytest.mark.text
+
 DOCS = ROOT / "docs"
 
 #: What is about work on the package, and not about its use.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gettext
 import io
 import re
@@ -39,6 +40,8 @@ CALL = re.compile(
     r"""\b(?:(?:n|p|np)?gettext|_)\((?:[^()'"]|'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*")*\)"""
 )
 
+pytestmark = pytest.mark.text
+
 
 def sources() -> Iterator[str]:
     """Yield the Python that marks texts, of modules and of templates."""
@@ -50,6 +53,7 @@ def sources() -> Iterator[str]:
         yield "\n".join(it[0] for it in CALL.finditer(text))
 
 
+@functools.cache
 def marked() -> set[str]:
     return {
         message[0] if isinstance(message, tuple) else message

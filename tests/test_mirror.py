@@ -21,6 +21,8 @@ from tests.support.coverage import COVERED_BY
 from tests.support.redis_servers.server import program as redis_program
 from tests.support.source import NAME, ROOT, modules
 
+pytestmark = pytest.mark.text
+
 TESTS = ROOT / "tests"
 
 

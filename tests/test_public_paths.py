@@ -24,7 +24,7 @@ from django.utils.module_loading import import_string
 
 import django_socket_status
 from django_socket_status.cli import arguments
-from tests.support.source import NAME, PACKAGE, modules
+from tests.support.source import NAME, PACKAGE, modules, tree_of
 
 #: What ``from django_socket_status.MODULE import NAME`` finds.
 IMPORTS = {
@@ -265,7 +265,7 @@ def test_checks_have_their_tag():
 def texts() -> Iterator[str]:
     """Yield every piece of text in the package that is no docstring."""
     for path in PACKAGE.rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 yield node.value
 

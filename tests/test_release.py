@@ -5,8 +5,12 @@ from __future__ import annotations
 import configparser
 import re
 
+import pytest
+
 import django_socket_status
 from tests.support.source import ROOT
+
+pytestmark = pytest.mark.text
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 RELEASE = (ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import shutil
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from django.contrib.auth.models import User
 from django.test import RequestFactory
 
 from django_socket_status.backends import get_backend
+from django_socket_status.conf import SQLITE_BACKEND
 from django_socket_status.exceptions import BackendError, StatusUnavailableError
 from django_socket_status.reporter.sampler import Sampler
 from django_socket_status.services import SocketStatusService
@@ -125,17 +128,45 @@ SQLITE = [
 ]
 
 
-@pytest.mark.parametrize("verify", READERS)
+def reported_in(place: Path) -> isolated_socket_status:
+    options = {"path": place / "status"}
+    return isolated_socket_status(BACKEND=SQLITE_BACKEND, OPTIONS=options)
+
+
+def report_to(place: Path) -> Path:
+    """Report everything to files that are copied for each reader."""
+    place.mkdir()
+    with reported_in(place):
+        report_all()
+    return place
+
+
+def test_copy_of_the_files_is_complete(tmp_path):
+    """Else the readers of a damaged copy would know nothing anyway."""
+    whole = report_to(tmp_path / "whole")
+    with reported_in(Path(shutil.copytree(whole, tmp_path / "copy"))):
+        assert SocketStatusService.get_totals().opened == {"call": 3}
+        for state, count in (("closed", 2), ("rejected", 1)):
+            page = SocketStatusService.get_connections(state=state)
+            assert (page.total, page.complete) == (count, True)
+        history = SocketStatusService.get_history()
+        assert [it.open_peak for it in history.buckets if it.samples] == [3]
+
+
 @pytest.mark.parametrize(("table", "column", "value"), SQLITE, ids=repr)
-def test_damaged_activity_file(tmp_path, verify, table, column, value):
-    report_all()
-    (file,) = tmp_path.glob("*.activity-*.db")
-    with contextlib.closing(sqlite3.connect(file)) as database, database:
-        changed = database.execute(
-            f"UPDATE OR REPLACE {table} SET {column} = ?", (value,)
-        )
-        assert changed.rowcount >= 1
-    verify()
+def test_damaged_activity_file(tmp_path, table, column, value):
+    whole = report_to(tmp_path / "whole")
+    for verify in READERS:
+        place = tmp_path / verify.__name__
+        shutil.copytree(whole, place)
+        with reported_in(place):
+            (file,) = place.glob("*.activity-*.db")
+            with contextlib.closing(sqlite3.connect(file)) as database, database:
+                changed = database.execute(
+                    f"UPDATE OR REPLACE {table} SET {column} = ?", (value,)
+                )
+                assert changed.rowcount >= 1
+            verify()
 
 
 DAMAGES: dict[str, Callable[[Any, str], object]] = {
@@ -169,14 +200,13 @@ DAMAGES: dict[str, Callable[[Any, str], object]] = {
 
 
 @pytest.mark.redis
-@pytest.mark.parametrize("verify", READERS)
 @pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
-def test_damaged_activity_in_redis(shared_redis, redis_prefix, damage, verify):
-    options = {"url": shared_redis.url, "prefix": redis_prefix}
-    with (
-        shared_redis.client(decode_responses=False) as raw,
-        isolated_socket_status(BACKEND=REDIS, OPTIONS=options),
-    ):
-        report_all()
-        damage(raw, f"{{{redis_prefix}}}:")
-        verify()
+def test_damaged_activity_in_redis(shared_redis, redis_prefix, damage):
+    with shared_redis.client(decode_responses=False) as raw:
+        for verify in READERS:
+            prefix = f"{redis_prefix}-{verify.__name__}"
+            options = {"url": shared_redis.url, "prefix": prefix}
+            with isolated_socket_status(BACKEND=REDIS, OPTIONS=options):
+                report_all()
+                damage(raw, f"{{{prefix}}}:")
+                verify()

@@ -31,10 +31,10 @@ def test_unsafe_characters_are_written_as_escapes(text, expected):
 
 def test_no_character_of_unicode_reaches_a_terminal_that_acts_on_it():
     """Categories: controls, formatting, surrogates, separators of lines."""
-    for number in range(0x110000):
-        kept = clean(chr(number))
+    for first in range(0, 0x110000, 0x100):
+        kept = clean("".join(map(chr, range(first, first + 0x100))))
         acting = [it for it in kept if unicodedata.category(it)[0] == "C"]
-        assert not acting, hex(number)
+        assert not acting, hex(first)
         assert "\u2028" not in kept and "\u2029" not in kept
 
 

@@ -37,6 +37,9 @@ settings.configure(
 )
 django.setup()
 from django_socket_status.services import SocketStatusService
+from django_socket_status.status.reader import status_reader
+# An answer of a busy machine may take longer than a second.
+status_reader.read_seconds = 60.0
 summary = SocketStatusService.get_socket_info_summary()
 summary["loaded"] = "resetting_asgi" in sys.modules
 summary["disabled"] = logging.getLogger("host").disabled

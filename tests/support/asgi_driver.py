@@ -7,9 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from django_socket_status.records import OpenedConnection
 from django_socket_status.registry.lifecycle import Ending
@@ -18,6 +16,10 @@ from django_socket_status.reporter.describe import ConnectionDescriber
 from django_socket_status.reporter.thread import reporter
 from django_socket_status.tracking.entry import enter
 from django_socket_status.tracking.labels import update_labels
+
+if TYPE_CHECKING:
+    # The processes that tests start import this module, and need no pytest.
+    import pytest
 
 CONNECT = {"type": "websocket.connect"}
 ACCEPT = {"type": "websocket.accept"}

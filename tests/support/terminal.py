@@ -36,6 +36,10 @@ from django.conf import settings
 from tests import settings as ours
 given = json.loads(os.environ["TERMINAL_SETTINGS"])
 own = {name: getattr(ours, name) for name in dir(ours) if name.isupper()}
+# The admin is a third of what a process imports, and no command needs it.
+own["INSTALLED_APPS"] = [
+    "django.contrib.auth", "django.contrib.contenttypes", "django_socket_status"
+]
 settings.configure(**{**own, **given})
 from django.core.management import execute_from_command_line
 """
@@ -44,6 +48,15 @@ SCRIPT = (
     START
     + """
 execute_from_command_line(["manage.py", "socket_status", *sys.argv[1:]])
+"""
+)
+
+#: Runs a subcommand for each of its arguments, one after the other.
+EACH = (
+    START
+    + """
+for word in sys.argv[1:]:
+    execute_from_command_line(["manage.py", "socket_status", word])
 """
 )
 
@@ -131,12 +144,14 @@ def run_each(command_lines: Sequence[Sequence[str]]) -> list[Done]:
 class Terminal:
     """A terminal of a given size, in which the command runs."""
 
-    def __init__(self, columns: int, lines: int, *words: str, **given: str) -> None:
+    def __init__(
+        self, columns: int, lines: int, script: str, *words: str, **given: str
+    ) -> None:
         self.text = ""
         self._end, inner = os.openpty()
         self._size(inner, columns, lines)
         self._child = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, *words],
+            [sys.executable, "-c", script, *words],
             env=environment_of(TERMINAL_CONTROLS="1", **given),
             stdin=inner,
             stdout=inner,
@@ -196,9 +211,13 @@ class Terminal:
 
 @contextmanager
 def terminal(
-    *words: str, columns: int = 80, lines: int = 24, **environment: str
+    *words: str,
+    columns: int = 80,
+    lines: int = 24,
+    script: str = SCRIPT,
+    **environment: str,
 ) -> Iterator[Terminal]:
-    opened = Terminal(columns, lines, *words, **environment)
+    opened = Terminal(columns, lines, script, *words, **environment)
     try:
         yield opened
     finally:

@@ -39,7 +39,7 @@ from tests.support.asgi_driver import (
     wait_until,
 )
 
-pytestmark = pytest.mark.python
+pytestmark = [pytest.mark.python, pytest.mark.versions]
 
 PACKAGE = Path(django_socket_status.__file__).parent
 #: The modules that run on a socket's path.

@@ -61,23 +61,25 @@ def test_change_during_another_change_is_kept(books, monkeypatch, is_open):
 def test_threads_that_change_labels_at_once_lose_none(books):
     """Also the first ones of a connection, which has no place for labels yet."""
     threads = 4
-    for _ in range(200):
-        socket = Socket().open()
-        barrier = threading.Barrier(threads)
-
-        def change(
-            thread: int, socket: Socket = socket, barrier: threading.Barrier = barrier
-        ) -> None:
-            barrier.wait()
-            for number in range(4):
-                socket.label(**{f"label-{thread}-{number}": thread})
-
-        with ThreadPoolExecutor(threads) as pool:
-            list(pool.map(change, range(threads)))
-        assert len(books.only.labels) == 16
-        socket.close()
-        books.settle()
+    with ThreadPoolExecutor(threads) as pool:
+        for _ in range(100):
+            change_labels_at_once(books, pool, threads)
     assert registry.counts == {}
+
+
+def change_labels_at_once(books: Books, pool: ThreadPoolExecutor, threads: int) -> None:
+    socket = Socket().open()
+    barrier = threading.Barrier(threads)
+
+    def change(thread: int) -> None:
+        barrier.wait()
+        for number in range(4):
+            socket.label(**{f"label-{thread}-{number}": thread})
+
+    list(pool.map(change, range(threads)))
+    assert len(books.only.labels) == 16
+    socket.close()
+    books.settle()
 
 
 def test_labels_that_are_no_mapping_are_refused():

@@ -109,7 +109,7 @@ def test_backend_agrees_with_the_model(shared_redis, request, parts):
             **PATIENT, url=shared_redis.url, prefix=new_prefix(), clock=clock
         )
 
-    run_model(make_backend, examples=25)
+    run_model(make_backend, examples=15)
 
 
 # Who shares a Redis.

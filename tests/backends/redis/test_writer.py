@@ -210,6 +210,7 @@ def test_no_command_looks_at_every_key_or_counts_up(make_redis, redis_server, wo
         assert not name.startswith(("incr", "decr", "hincr", "zincr"))
 
 
+@pytest.mark.slow
 def test_hundred_thousand_connections_take_a_bounded_number_of_commands(
     make_redis, redis_server, worker
 ):

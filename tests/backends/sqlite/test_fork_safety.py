@@ -96,6 +96,8 @@ def in_fork_of_another_thread(serve: Callable[[], None]) -> bool:
 
 END = """
 import django, sys
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["django_socket_status"])
 django.setup()
 from django_socket_status.backends.sqlite import SqliteBackend
 from django_socket_status.records import ConnectionQuery

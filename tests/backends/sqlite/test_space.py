@@ -20,7 +20,7 @@ from django_socket_status.records import ConnectionQuery, OpenedConnection
 from django_socket_status.testing import Clock, FakeWorker
 from tests.support.backends import tell, total
 
-pytestmark = pytest.mark.python
+pytestmark = [pytest.mark.python, pytest.mark.versions]
 
 LIMIT = 2 * 2**20
 LABELS = {f"label{number}": "x" * 200 for number in range(16)}

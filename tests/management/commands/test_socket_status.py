@@ -19,6 +19,7 @@ from django_socket_status.status.reader import READ_SECONDS, status_reader
 from tests.support.held_sockets import close_socket, open_socket
 from tests.support.scripted_backend import ScriptedBackend
 from tests.support.terminal import (
+    EACH,
     SCRIPT,
     called,
     called_as_json,
@@ -48,7 +49,7 @@ def test_summary_is_the_default(one_call):
 
 
 def test_json_of_the_default_is_the_summary(one_call):
-    before, after = run("--json"), run("summary", "--json")
+    before, after = run_each([["--json"], ["summary", "--json"]])
     assert before.code == after.code == 0
     shown = [json.loads(done.stdout) for done in (before, after)]
     assert [it["total_sockets"] for it in shown] == [1, 1]
@@ -180,9 +181,9 @@ def test_reader_that_has_seen_enough_is_no_error(one_call):
 
 
 @pytest.mark.parametrize("columns", [80, 40])
-@pytest.mark.parametrize("name", ["summary", "list", "workers", "totals"])
-def test_no_line_is_wider_than_the_terminal(one_call, name, columns):
-    with terminal(name, columns=columns) as opened:
+def test_no_line_is_wider_than_the_terminal(one_call, columns):
+    names = ("summary", "list", "workers", "totals")
+    with terminal(*names, columns=columns, script=EACH) as opened:
         assert opened.ended() == 0
         lines = opened.text.replace("\r", "").split("\n")
     assert all(len(line) < columns for line in lines)
