@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-EVERY_SECONDS = 0.02
+EVERY_SECONDS = 0.01
 
 #: For a process that is not given the processor, on a machine that is busy.
 SLACK_SECONDS = 0.5
