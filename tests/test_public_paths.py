@@ -58,6 +58,7 @@ IMPORTS = {
         "Report",
         "Snapshot",
         "Summary",
+        "UserCount",
         "Worker",
         "WorkerStatus",
     ],

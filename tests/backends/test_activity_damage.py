@@ -146,7 +146,7 @@ def test_copy_of_the_files_is_complete(tmp_path):
     whole = report_to(tmp_path / "whole")
     with reported_in(Path(shutil.copytree(whole, tmp_path / "copy"))):
         assert SocketStatusService.get_totals().opened == {"call": 3}
-        for state, count in (("closed", 2), ("rejected", 1)):
+        for state, count in (("closed", 3), ("rejected", 1)):
             page = SocketStatusService.get_connections(state=state)
             assert (page.total, page.complete) == (count, True)
         history = SocketStatusService.get_history()

@@ -15,7 +15,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.core.exceptions import ImproperlyConfigured
 
-from django_socket_status.backends.sqlite import backend as sqlite
+from django_socket_status.backends.sqlite import search as sqlite_search
 from django_socket_status.conf import SQLITE_BACKEND
 from django_socket_status.exceptions import (
     BackendError,
@@ -482,7 +482,7 @@ async def test_question_and_search_do_not_wait_for_each_other(reader, backend):
 @pytest.mark.parametrize(
     ("path", "place", "name"),
     [
-        (SQLITE_BACKEND, sqlite, "search"),
+        (SQLITE_BACKEND, sqlite_search, "search"),
         (MEMORY_BACKEND, ConnectionQuery, "matches"),
     ],
     ids=["sqlite", "memory"],

@@ -125,7 +125,7 @@ class Deployment:
         self.least, self.most = Deeds(), Deeds()
         self._flush = flush
         self._numbers = itertools.count(1)
-        monkeypatch.setattr(exchange, "exchange", self.network.exchange)
+        monkeypatch.setattr(exchange, "hand_over", self.network.exchange)
         for module in (sender, exchange, ended):
             monkeypatch.setattr(module, "this_worker", self.network.this_worker)
 

@@ -70,13 +70,22 @@ def test_key_of_another_type_is_damaged_and_not_empty(backend, raw, key, how):
     assert texts(backend) == ["one"]
 
 
-@pytest.mark.parametrize("field", ["h2", "2"])
-def test_missing_field_is_no_harm(backend, raw, key, field):
+@pytest.mark.parametrize("field", ["h1", "1"])
+def test_text_that_was_removed_during_a_read_is_no_harm(backend, raw, key, field):
+    """A report removes the oldest ones."""
     keep(backend, "one", "two", "three")
     raw.hdel(key, field)
-    assert set(texts(backend)) <= {"one", "two", "three"}
+    assert texts(backend) == ["three", "two"]
     keep(backend, "four")
-    assert texts(backend)[0] == "four"
+    assert texts(backend) == ["four", "three", "two"]
+
+
+@pytest.mark.parametrize("field", ["h2", "2"])
+def test_text_that_is_missing_between_others_is_damage(backend, raw, key, field):
+    keep(backend, "one", "two", "three")
+    raw.hdel(key, field)
+    with pytest.raises(BackendError):
+        texts(backend)
 
 
 def test_state_that_tells_of_too_many_is_no_harm(backend, raw, key):
