@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from django_socket_status.activity.stored import ReportAnswer
 from django_socket_status.backends import get_backend
 from django_socket_status.backends.redis import RedisBackend
 from django_socket_status.backends.redis import ledger as redis_report
@@ -72,6 +73,15 @@ class TestOnTheServersClock(BackendContract):
 
     def pass_time(self, seconds: float) -> None:
         time.sleep(seconds)
+
+    def exchange(
+        self, worker: FakeWorker, *, full: bool = False, **content: Any
+    ) -> ReportAnswer:
+        """As a worker: what a busy machine delays beyond the lease is sent again."""
+        try:
+            return super().exchange(worker, full=full, **content)
+        except AssertionError:
+            return super().exchange(worker, full=True, **content)
 
 
 for _name, _test in inspect.getmembers(TestOnTheServersClock, inspect.isfunction):
