@@ -153,8 +153,14 @@ class Crowd:
     async def _connect(self, visitor: Visitor, worker: Worker, seconds: float) -> None:
         pid = worker.pid
         status = await visitor.client.connect(worker.port, seconds)
-        if status == 101:
-            visitor.pid = worker.pid
+        if status == 101 and pid != worker.pid:
+            # Another process took its place meanwhile: either may have accepted it.
+            self.counts["handshake: of one of two workers"] += 1
+            self.ledger.unanswered(visitor.key)
+            visitor.client.reset()
+            self._leave(visitor.client)
+        elif status == 101:
+            visitor.pid = pid
             self.counts["connect"] += 1
             self.ledger.opened(visitor.key, visitor.pid)
             self._visitors.append(visitor)
@@ -212,6 +218,9 @@ class Crowd:
         self.counts[f"end: {ending}"] += 1
         is_unanswered = "told" in visitor.labels
         self.ledger.closed(visitor.key, visitor.pid, ending, unanswered=is_unanswered)
+        self._leave(client)
+
+    def _leave(self, client: Client) -> None:
         self._leaving.add(client)
         client.ended.add_done_callback(lambda _: self._leaving.discard(client))
 
