@@ -20,6 +20,7 @@ from django_socket_status.activity.stored import (
     StoredTotals,
 )
 from django_socket_status.records import OpenedConnection
+from django_socket_status.validation import damaged
 
 __all__ = ["OptionalMethods"]
 
@@ -80,9 +81,13 @@ class OptionalMethods:
         Args:
             text: The base, or the text of a count. If no text is like this any more,
                 nothing changes.
+
+        Raises:
+            BackendError: the backend does not have this method.
         """
-        if self.activity_part is not None:
-            self.activity_part.drop_totals(text)
+        if self.activity_part is None:
+            raise damaged("the totals")
+        self.activity_part.drop_totals(text)
 
     def lost_connections(
         self, worker_id: str, limit: int

@@ -13,9 +13,15 @@ from django.test import override_settings
 
 from django_socket_status.activity.buckets import EVENTS, RECENT, RINGS
 from django_socket_status.activity.ended_rows import read_closed
-from django_socket_status.activity.stored import Activity, CountTotals, StoredCount
+from django_socket_status.activity.stored import (
+    Activity,
+    CountTotals,
+    StoredCount,
+    StoredTotals,
+)
 from django_socket_status.activity.totals import Totals
 from django_socket_status.backends.memory import MemoryBackend
+from django_socket_status.backends.optional import OptionalMethods
 from django_socket_status.exceptions import BackendError
 from django_socket_status.records import OpenedConnection
 from django_socket_status.reporter.sampler import MAX_LOST, Sampler
@@ -235,6 +241,23 @@ def test_damaged_counters_begin_a_new_epoch_and_no_smaller_total(deployment, cap
     deployment.sampler.take(deployment.backend)
     assert deployment.totals().opened == {"call": 1}
     assert len(deployment.texts(RECENT.name)) == 1
+
+
+def test_damaged_totals_stay_where_the_backend_cannot_drop_them(deployment, caplog):
+    stored = StoredTotals(1.0, '{"opened":"many"}', (), now=2.0)
+
+    class Kept(MemoryBackend):
+        drop_totals = OptionalMethods.drop_totals
+
+        def read_totals(self):
+            return stored
+
+    backend = Kept()
+    for _ in range(3):
+        deployment.sampler.take(backend)
+    (record,) = caplog.records
+    assert "A sample of the WebSocket history is missing" in record.getMessage()
+    assert "damaged data: the totals" in record.getMessage()
 
 
 def test_damaged_base_begins_a_new_epoch(deployment):

@@ -20,6 +20,7 @@ import operator
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from django_socket_status.backends.redis.codec import packer, unpack
 from django_socket_status.records import ConnectionQuery, OpenedConnection
@@ -219,10 +220,7 @@ def read_record(
         BackendError: the record is damaged.
         IndexError: its type and endpoint are not in the table.
     """
-    found = unpack(packed)
-    if not isinstance(found, list) or not 2 <= len(found) <= 4:
-        raise damaged("a connection")
-    row, opened_at, *rest = found
+    row, opened_at, *rest = _fields(packed)
     user_id, labels = (*rest, None, None)[:2]
     kind, endpoint = table[valid_count(row)]
     return valid_opened(
@@ -244,12 +242,18 @@ def read_user(packed: bytes, table: Sequence[TypedEndpoint]) -> tuple[str, str |
         BackendError: the record is damaged.
         IndexError: its type and endpoint are not in the table.
     """
-    found = unpack(packed)
-    if not isinstance(found, list) or not 2 <= len(found) <= 4:
-        raise damaged("a connection")
+    found = _fields(packed)
     kind = table[valid_count(found[0])][0]
     user_id = found[2] if len(found) > 2 else None
     return kind, None if user_id is None else valid_text(user_id)
+
+
+def _fields(packed: bytes) -> list[Any]:
+    """Return row, time, and perhaps user and labels of a record."""
+    found = unpack(packed)
+    if not isinstance(found, list) or not 2 <= len(found) <= 4:
+        raise damaged("a connection")
+    return found
 
 
 @functools.lru_cache(maxsize=8192)
