@@ -14,12 +14,15 @@ __all__ = ["Drains"]
 
 logger = logging.getLogger("django_socket_status.control")
 
+#: How many windows are remembered for listeners that have not been looked at since.
+MAX_WINDOWS = 8
+
 
 class Drains:
     """The drains of this worker.
 
-    :attr:`window` is for any thread. Everything else is for the thread that holds the
-    reporter's lock.
+    :attr:`window` and :attr:`windows` are for any thread. Everything else is for the
+    thread that holds the reporter's lock.
 
     Args:
         intake: The connections.
@@ -37,6 +40,10 @@ class Drains:
         self._began_at: float | None = None
         #: One assignment replaces it, so that no reader needs a lock.
         self._running: tuple[Draining, ...] = ()
+        #: The windows of the last drains that were not stopped, also of those that are
+        #: over, the one that ends first at the head: listeners of live push leave by
+        #: them. An order may arrive after its window.
+        self.windows: tuple[Window, ...] = ()
 
     @property
     def window(self) -> Window | None:
@@ -85,6 +92,7 @@ class Drains:
             number = draining.welcome()
             running = [it for it in self._running if it.is_draining]
             self._running = (*running, draining)
+            self._note_window(draining.window)
             logger.info(
                 "This worker drains%s: it closes %d connections with %d over %g s, "
                 "after %g s.",
@@ -95,6 +103,12 @@ class Drains:
                 order.grace_seconds,
             )
         return draining
+
+    def _note_window(self, window: Window) -> None:
+        # What is open now is closed, too, if the window was over before.
+        window = window._replace(ends_at=max(window.ends_at, self._clock()))
+        windows = sorted((*self.windows, window), key=lambda it: it.ends_at)
+        self.windows = tuple(windows[-MAX_WINDOWS:])
 
     def welcome(self) -> None:
         """Give what opened since the last call its moment. O(connections)."""
@@ -114,3 +128,4 @@ class Drains:
                 )
             draining.stop()
         self._running = ()
+        self.windows = ()

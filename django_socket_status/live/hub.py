@@ -34,7 +34,7 @@ from django_socket_status.live.handshake import (
     has_session_cookie,
     sessions_are_in_cookies,
 )
-from django_socket_status.live.leaving import Leaving
+from django_socket_status.live.leaving import let_leave
 from django_socket_status.live.listener import (
     TOO_SLOW,
     VERSION,
@@ -98,7 +98,6 @@ class Hub:
         self._rechecking: asyncio.Task[None] | None = None
         self._text = ""
         self._content: object = None
-        self._leaving = Leaving()
 
     def has_room_for(self, client: Client | None) -> bool:
         """Return whether one more listener of a client is within the limits.
@@ -137,7 +136,7 @@ class Hub:
     async def _tick(self) -> None:
         while True:
             try:
-                self._leaving.look(self.listeners, _now())
+                let_leave(self.listeners, _now())
                 await self._look()
                 self._start_rechecking()
             except StatusUnavailableError:

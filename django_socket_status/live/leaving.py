@@ -5,38 +5,28 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable
 
-from django_socket_status.control.draining import Window
 from django_socket_status.live.listener import Listener
 from django_socket_status.reporter.thread import reporter
 
-__all__ = ["Leaving"]
+__all__ = ["let_leave"]
 
 
-class Leaving:
-    """The moments of the listeners of one event loop."""
+def let_leave(listeners: Iterable[Listener], now: float) -> None:
+    """Dismiss the listeners whose moment has come.
 
-    def __init__(self) -> None:
-        #: The window that was seen last, as long as a listener may wait for its moment.
-        self._window: Window | None = None
+    O(listeners) once this worker has drained.
 
-    def look(self, listeners: Iterable[Listener], now: float) -> None:
-        """Dismiss the listeners whose moment has come. O(listeners) while one drains.
-
-        Args:
-            listeners: All of them.
-            now: The time, by ``time.monotonic()``.
-        """
-        window = reporter.sender.orders.drains.window
-        told = window or self._window
-        if told is None:
-            return
-        for listener in listeners:
-            if listener.leaves_at is None:
-                if window is not None:
-                    listener.leaves_at = window.moment(now, random.random())  # noqa: S311
-            elif now >= listener.leaves_at:
-                listener.dismiss(told.code, told.reason)
-            elif window is None:
-                # The drain was stopped.
-                listener.leaves_at = None
-        self._window = window
+    Args:
+        listeners: Those of one event loop.
+        now: The time, by ``time.monotonic()``.
+    """
+    windows = reporter.sender.orders.drains.windows
+    for listener in listeners if windows else ():
+        joined_at = listener.joined_at
+        window = next((it for it in windows if joined_at <= it.ends_at), None)
+        if listener.leaves_in is not window:
+            listener.leaves_in = window
+            if window is not None:
+                listener.leaves_at = window.moment(now, random.random())  # noqa: S311
+        if window is not None and now >= listener.leaves_at:
+            listener.dismiss(window.code, window.reason)

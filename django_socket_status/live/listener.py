@@ -14,6 +14,7 @@ from typing import Any, Literal, TypedDict
 
 from django_socket_status.asgi import Scope, Send
 from django_socket_status.concurrency.clock import monotonic
+from django_socket_status.control.draining import Window
 from django_socket_status.live.authorization import Client
 from django_socket_status.records import Summary
 
@@ -82,6 +83,7 @@ class Listener:
         "dismissal",
         "joined_at",
         "leaves_at",
+        "leaves_in",
         "scope",
         "sent",
     )
@@ -91,8 +93,9 @@ class Listener:
         self.client = client
         #: When the access of this client was last checked.
         self.asked_at = self.joined_at = self._sent_at = _now()
-        #: When it is dismissed because the worker drains; ``None`` for never.
-        self.leaves_at: float | None = None
+        #: The window in which the worker drains, ``None`` for none, and its moment.
+        self.leaves_in: Window | None = None
+        self.leaves_at = 0.0
         #: The latest summary that was sent.
         self.sent = ""
         self.dismissal: Refusal | None = None

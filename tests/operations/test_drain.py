@@ -310,6 +310,23 @@ def test_worker_that_begins_after_the_order_is_spared():
     assert drains.window is None
 
 
+def test_listeners_leave_by_a_window_that_was_over_when_its_order_arrived():
+    drains = Drains(registry.intake, clock := Clock())
+    drains.arrive()
+    order = DrainOrder(
+        selector=DrainSelector(), over_seconds=1, grace_seconds=0, code=1012, reason=""
+    )
+    clock.advance(9)
+    late = drains.begin(
+        order, at=clock.now - 5, is_meant=True, code=1012, changed=lambda: None
+    )
+    assert drains.window is None
+    # What is open now closes, as a counted connection does.
+    assert drains.windows == (late.window._replace(ends_at=clock.now),)
+    drains.stop("")
+    assert drains.windows == ()
+
+
 def test_moments_are_spread_over_what_is_left():
     window = Window(begins_at=10, ends_at=70, code=1012, reason="")
     assert [window.moment(0, it) for it in (0, 0.5, 1)] == [10, 40, 70]
