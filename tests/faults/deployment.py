@@ -18,8 +18,8 @@ TIMEOUT_SECONDS = 0.4
 
 BACKEND = "django_socket_status.backends.redis.RedisBackend"
 
-#: What the workers hold from first to last.
-SOCKETS = 3
+#: Whose sockets the workers hold from first to last.
+USERS = (None, "7", "8")
 
 #: An outage is one warning. A busy machine causes a few more.
 FEW = 5
@@ -73,10 +73,17 @@ class Deployment:
         worker = self._one_more(**options)
         self._truths[worker], self._users[worker] = Truth(), []
         self.workers.append(worker)
-        self.open(worker, SOCKETS)
+        self._change(worker, +len(USERS), lambda: self._begin(worker))
         if self._is_watched:
             worker.ask("watch")
         return worker
+
+    def _begin(self, worker: Worker) -> None:
+        """Have a worker report its first sockets: it may have to wait for its turn."""
+        for user in USERS:
+            worker.ask("open", user=user)
+        self._users[worker] += USERS
+        wait_until(lambda: worker.ask("flush"))
 
     def settle(self) -> None:
         """Wait until all is well, and take note of what has to stay."""
@@ -94,7 +101,7 @@ class Deployment:
             self._open_one(worker)
 
     def _open_one(self, worker: Worker) -> None:
-        user = (None, "7", "8")[len(self._users[worker]) % 3]
+        user = USERS[len(self._users[worker]) % len(USERS)]
         self._users[worker].append(user)
         self._change(worker, +1, lambda: worker.ask("open", user=user))
 
@@ -206,7 +213,10 @@ class Deployment:
             samples = process.ask("seen")
             assert samples, "it was not watched"
             found = lies(samples, truths, self.lease_seconds)
-            assert not found, (len(found), len(samples), found[0], found[-1])
+            assert not found, (
+                f"{len(found)} of {len(samples)} that process "
+                f"{self.processes.index(process)} got: {found[0]}, {found[-1]}; {truths}"
+            )
 
     def verify_kept(self) -> None:
         """See that sockets that were open from first to last have their ids still."""

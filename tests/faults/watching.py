@@ -76,6 +76,10 @@ class Truth:
         self.now = 0
         self._since = float("-inf")
 
+    def __repr__(self) -> str:
+        spans = [*self._spans, (self._since, float("inf"), self.now)]
+        return ", ".join(f"{it} from {at:.2f} to {to:.2f}" for at, to, it in spans)
+
     def becomes(self, number: int, since: float) -> None:
         """Note that the number began to change at some time, and has changed now."""
         self._spans.append((self._since, time.monotonic(), self.now))
@@ -108,5 +112,8 @@ def lies(
             numbers = truth.between(oldest, sample.given_at)
             possible = {one + other for one in possible for other in numbers}
         if sample.summary["total_sockets"] not in possible:
-            found.append(f"{sample.summary}, and there were {sorted(possible)}")
+            found.append(
+                f"from {sample.asked_at:.2f} to {sample.given_at:.2f}: "
+                f"{sample.summary}, and there were {sorted(possible)}"
+            )
     return found
