@@ -81,8 +81,8 @@ class LiveStatus:
         loop = asyncio.get_running_loop()
         self.hubs[loop] = hub
         hub.join(listener)
-        reporter.serve_listeners()
         try:
+            reporter.serve_listeners()
             while (await receive())["type"] != "websocket.disconnect":
                 pass
         except asyncio.CancelledError:
