@@ -213,9 +213,10 @@ class Deployment:
             samples = process.ask("seen")
             assert samples, "it was not watched"
             found = lies(samples, truths, self.lease_seconds)
+            number = self.processes.index(process)
             assert not found, (
-                f"{len(found)} of {len(samples)} that process "
-                f"{self.processes.index(process)} got: {found[0]}, {found[-1]}; {truths}"
+                f"process {number}, {len(found)} of {len(samples)} answers: "
+                f"{found[0]}, {found[-1]}. True were {truths}."
             )
 
     def verify_kept(self) -> None:
