@@ -118,6 +118,17 @@ def test_no_translation_replaces_another_one_of_django(language):
         assert same == {it: own[it] for it in same}, f"give it a context: {path}"
 
 
+def test_french_puts_a_space_that_does_not_break_before_its_marks():
+    texts = [
+        text
+        for message in catalog_of("fr")
+        for text in (
+            [message.string] if isinstance(message.string, str) else message.string
+        )
+    ]
+    assert [text for text in texts if re.search("« | (?:[:;!?»]|%%)", text)] == []
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_compiled_catalog_is_that_of_the_source(language):
     path = LOCALE / language / "LC_MESSAGES" / "django.mo"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import re
 from typing import Any
 
@@ -50,6 +51,24 @@ def test_numbers_are_those_of_the_deployment(superuser, deployment):
     assert "host.example:4711 uvicorn v7" in text
     assert "On time 3 under 0.10 s" in text
     assert "Release v7 seen for the first time" in text
+
+
+def test_numbers_run_in_the_direction_of_their_words(superuser, deployment):
+    """A page from right to left swaps them, if the language is not translated."""
+    deployment.report(deployment.worker.open())
+    deployment.sample()
+    page = superuser.get(URL).content.decode()
+    words = r'<bdi><span class="ss-hidden">opened / closed</span> \d+ '
+    assert len(re.findall(words, page)) == 2
+    assert page.count("<bdi>opened / closed</bdi>") == 2
+
+
+def test_users_that_are_not_known_are_no_number(superuser, deployment, monkeypatch):
+    deployment.report(deployment.worker.open())
+    counts = dataclasses.replace(get_backend().read(), unique_users=None)
+    monkeypatch.setattr(get_backend(), "read", lambda: counts)
+    text = text_of(superuser)
+    assert "Signed-in users \N{EN DASH} not known and 1 connection without" in text
 
 
 def test_many_connections_are_not_read_one_by_one(superuser, deployment):

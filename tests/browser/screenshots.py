@@ -115,7 +115,7 @@ class Photographer:
         self.go(page, path)
         if state == "stale":
             # Values are old after two seconds.
-            while "these numbers are old" not in page.inner_text("#ss"):
+            while not page.locator("[data-ss-old]").count():
                 page.reload()
 
     def act(self, page: Page, action: str) -> None:

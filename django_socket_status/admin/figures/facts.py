@@ -7,6 +7,8 @@ import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
+from django.utils import timezone
+
 from django_socket_status.activity.totals import Totals
 from django_socket_status.admin.figures.details import Details, read_details
 from django_socket_status.admin.figures.shared import shared_histories
@@ -24,6 +26,8 @@ __all__ = ["Facts", "Flow", "flow_of", "read_facts"]
 
 #: Samples of ten seconds in a minute.
 MINUTE = 6
+#: Counts that are older were not read for this answer.
+OLD = datetime.timedelta(seconds=2)
 
 
 class Flow(NamedTuple):
@@ -65,6 +69,11 @@ class Facts:
     """Connections that closed, by ``worker_id`` and cause; empty as ``totals``."""
     details: Mapping[str, Details] = dataclasses.field(default_factory=dict)
     """By type; without those of which nothing is known."""
+
+    @property
+    def is_old(self) -> bool:
+        """Return whether the counts are of an earlier read, as this one failed."""
+        return self.summary.stale and timezone.now() - self.as_of > OLD
 
     @property
     def has_more_users(self) -> bool:

@@ -8,16 +8,12 @@ from typing import NamedTuple
 
 from django.core.handlers.wsgi import WSGIRequest
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_socket_status.admin.figures.facts import Facts
 
 __all__ = ["Note", "notes_of"]
-
-#: Counts that are older were not read for this answer.
-OLD = datetime.timedelta(seconds=2)
 
 CHECK = "python manage.py check --tag socket_status"
 
@@ -47,7 +43,7 @@ def notes_of(facts: Facts, request: HttpRequest) -> list[Note]:
 def _freshness(facts: Facts) -> Iterator[Note]:
     if not facts.summary.stale:
         return
-    if timezone.now() - facts.as_of > OLD:
+    if facts.is_old:
         yield Note(
             _("The status cannot be read now: these numbers are old."),
             _("The log of the server names the reason. This command does, too:"),

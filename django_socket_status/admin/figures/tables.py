@@ -172,7 +172,8 @@ class WorkerRow(NamedTuple):
     release: str
     started_at: datetime.datetime
     reported_at: datetime.datetime | None
-    """Only if the worker is late: otherwise it changes with each report."""
+    """Only of a late worker, or if it is old: otherwise each report changes it."""
+    is_late: bool
     is_complete: bool
     is_draining: bool
     open: int
@@ -182,10 +183,10 @@ class WorkerRow(NamedTuple):
 
 def worker_rows(page: Page, facts: Facts) -> list[WorkerRow]:
     """Return the workers, oldest first."""
-    return [_worker_row(page, it) for it in facts.workers]
+    return [_worker_row(page, it, is_old=facts.is_old) for it in facts.workers]
 
 
-def _worker_row(page: Page, worker: WorkerRecord) -> WorkerRow:
+def _worker_row(page: Page, worker: WorkerRecord, *, is_old: bool) -> WorkerRow:
     condition = worker.condition
     return WorkerRow(
         key=worker.worker_id,
@@ -194,7 +195,8 @@ def _worker_row(page: Page, worker: WorkerRecord) -> WorkerRow:
         server=worker.server,
         release=condition.release if condition else "",
         started_at=worker.started_at,
-        reported_at=worker.reported_at if worker.is_late else None,
+        reported_at=worker.reported_at if worker.is_late or is_old else None,
+        is_late=worker.is_late,
         is_complete=worker.complete,
         # Workers of a release that cannot drain do not say it.
         is_draining=worker.is_draining,

@@ -8,6 +8,7 @@ from django.test import AsyncRequestFactory, RequestFactory
 from django.utils import timezone
 
 from django_socket_status.admin.figures.state import notes_of
+from django_socket_status.admin.figures.tables import worker_rows
 from tests.admin.figures.conftest import facts, history, worker
 
 
@@ -29,6 +30,14 @@ def test_old_numbers_say_of_when_they_are(request_of_asgi):
     (note,) = notes_of(known, request_of_asgi)
     assert note.text == "The status cannot be read now: these numbers are old."
     assert (note.since, note.is_bad) == (known.as_of, True)
+
+
+def test_old_numbers_call_no_worker_punctual(page):
+    (old,) = worker_rows(page, facts(stale=True))
+    assert (old.reported_at, old.is_late) == (facts().workers[0].reported_at, False)
+    partial = facts(stale=True, as_of=timezone.now())
+    for known in (facts(), partial):
+        assert worker_rows(page, known)[0].reported_at is None
 
 
 def test_partial_numbers_name_the_reporting_workers(request_of_asgi):
