@@ -16,7 +16,7 @@ from django_socket_status.admin.figures.facts import Facts
 
 __all__ = ["Note", "notes_of"]
 
-#: Counts that are older were not read for this answer.
+#: Older counts were not read for this answer.
 OLD = datetime.timedelta(seconds=2)
 
 CHECK = "python manage.py check --tag socket_status"
