@@ -331,6 +331,20 @@ class TestElement:
         properties = re.findall(r"--socket-status-\w+", source)
         assert rows("element.md", "Custom properties") == set(properties)
 
+    @pytest.mark.parametrize("snippet", list(snippets("css")))
+    def test_css_snippet_sets_properties_and_parts_that_exist(self, snippet, source):
+        rules = re.findall(r"([^{}]+){([^{}]*)}", snippet)
+        assert not re.sub(r"[^{}]+{[^{}]*}", "", snippet).strip()
+        for selector, declarations in rules:
+            part = re.fullmatch(r"socket-status(?:::part\((\w+)\))?", selector.strip())
+            assert part, selector
+            assert part[1] is None or f'.part = "{part[1]}"' in source
+            for declaration in filter(None, map(str.strip, declarations.split(";"))):
+                name, _, value = declaration.partition(":")
+                assert value.strip()
+                if name.startswith("--"):
+                    assert f"var({name}" in source
+
     def test_events(self, source):
         assert "dispatchEvent" not in source
         assert not rows("element.md", "Events")

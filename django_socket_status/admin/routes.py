@@ -86,7 +86,8 @@ def _unavailable(page: Page, problem: StatusUnavailableError) -> HttpResponseBas
     )
     if is_kept:
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    # Django would mail its admins for each request. The outage has been logged once.
+    # The outage was logged once. Django would log this answer, and mail ``ADMINS``,
+    # for each request.
     response._has_been_logged = True  # type: ignore[attr-defined]
     add_never_cache_headers(response)
     return response

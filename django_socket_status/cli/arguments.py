@@ -1,6 +1,6 @@
 """The arguments of the command line.
 
-Nothing but their modules is imported until they are parsed.
+Parsing imports only the modules of the arguments, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["ACTIONS", "SUBCOMMANDS", "add_arguments", "named_in"]
 WATCH_SECONDS = 2.0
 LEAST_WATCH_SECONDS, MOST_WATCH_SECONDS = 0.1, 86_400.0
 LIMIT = 50
-#: Those of the history. Its module is not imported only to parse the arguments.
+#: The spans of ``history``, repeated here so that parsing does not import its module.
 SPANS = ("1h", "6h", "1d", "7d")
 
 #: The subcommands and what they do, in the order of ``--help``.
@@ -37,9 +37,9 @@ SUBCOMMANDS = {
     "check": "compare with limits, for Nagios, Icinga, cron and the like",
 }
 
-#: Those that do something, instead of showing something.
+#: The subcommands that change something; the others show something.
 ACTIONS = frozenset({"disconnect", "drain"})
-#: Those that do not take ``--watch``.
+#: The subcommands that do not take ``--watch``.
 UNWATCHED = ACTIONS | {"check"}
 
 JSON = (
@@ -54,7 +54,7 @@ CRITICAL beyond it, or two with a comma: WARNING beyond the first, CRITICAL beyo
 second.
 """
 
-#: Options of every command of Django, which are accepted after a subcommand too.
+#: Options of every command of Django. A subcommand accepts them, too.
 INHERITED: Sequence[tuple[Sequence[str], dict[str, Any]]] = (
     (("-v", "--verbosity"), {"type": int, "choices": [0, 1, 2, 3]}),
     (("--settings",), {}),

@@ -30,14 +30,14 @@ INCOMPLETE = (
     "The list is not complete: a worker has not reported all its connections yet."
 )
 
-#: A reading that is older was not taken for this answer.
+#: An older summary was not read for this answer.
 OLD_SECONDS = 2.0
 
 
 def with_fix(error: Exception) -> str:
     """Return the text of an error, and where to find the fix.
 
-    The text of a :exc:`NotKeptError` has it already.
+    The text of a :exc:`NotKeptError` already has the fix.
     """
     if isinstance(error, NotKeptError):
         return str(error)
@@ -48,7 +48,8 @@ def verify_covered(summary: Summary) -> None:
     """Verify that a summary is about more than this process, which has no sockets.
 
     Raises:
-        StatusUnavailableError: it is not. Its zero would be true, and misleading.
+        StatusUnavailableError: it is about this process alone, so its zero would
+            mislead.
     """
     if summary["coverage"] == "process" and not summary["total_sockets"]:
         raise StatusUnavailableError(

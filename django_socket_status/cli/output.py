@@ -59,11 +59,11 @@ class Output:
             size = os.get_terminal_size(self._stdout.fileno())
         except (AttributeError, OSError, ValueError):
             return shutil.get_terminal_size()
-        # A terminal that was not told its size says 0.
+        # A terminal whose size was never set reports 0.
         return size if size.columns and size.lines else shutil.get_terminal_size()
 
     def width(self) -> int | None:
-        """Return the columns to fit the answer into; ``None`` if it is no terminal."""
+        """Return the columns of the terminal; ``None`` if the output is no terminal."""
         return self.size().columns if self._stdout.isatty() else None
 
     def lines(self, lines: Iterable[str]) -> None:
@@ -82,9 +82,9 @@ class Output:
         self._stdout.flush()
 
     def say(self, text: str, *, ending: str = "\n") -> None:
-        """Write to the standard error what is no part of the answer."""
+        """Write a text that is no part of the answer to the standard error."""
         safe = encodable(text, getattr(self._stderr, "encoding", None))
-        # No style: Django's would colour it as an error.
+        # Django's style of the standard error would color the text as an error.
         self._stderr.write(safe, lambda it: it, ending=ending)
         self._stderr.flush()
 

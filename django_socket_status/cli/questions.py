@@ -33,7 +33,7 @@ def confirmed(question: str, output: Output) -> bool:
     output.say(f"{clean(question)} [y/N] ", ending="")
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):
-        # The end of the input: the cursor stands behind the question.
+        # The input ended, and no line feed followed the question.
         output.say("")
     return answer.strip().lower() in YES
 

@@ -20,7 +20,7 @@ __all__ = ["fields_of", "reader_of", "run", "run_action", "run_check"]
 #: The subcommands that show progress, because they may read many pages.
 LISTS = frozenset({"list"})
 
-#: The module of a subcommand, where it has another name.
+#: The modules that have another name than their subcommand.
 MODULES = {"list": "connections"}
 
 Read = Callable[[], Answer]
@@ -30,8 +30,8 @@ def run(name: str, options: Mapping[str, Any], output: Output) -> None:
     """Run a subcommand other than ``check``.
 
     Raises:
-        StatusUnavailableError: the status cannot be read. Not with ``--watch``, which
-            shows the reason and goes on.
+        StatusUnavailableError: the status cannot be read. With ``--watch``, the
+            reason is shown instead, and the watch goes on.
         UsageError: an option has an impossible value.
     """
     if options.get("json") and options.get("columns"):
@@ -51,7 +51,7 @@ def run(name: str, options: Mapping[str, Any], output: Output) -> None:
 
 
 def run_action(name: str, options: Mapping[str, Any], output: Output) -> int:
-    """Run a subcommand that does something, and return the exit code.
+    """Run a subcommand of ``ACTIONS``, and return the exit code.
 
     Raises:
         StatusUnavailableError: the workers cannot be reached.
@@ -60,7 +60,7 @@ def run_action(name: str, options: Mapping[str, Any], output: Output) -> int:
     if options.get("watch") is not None:
         raise UsageError(f"{name} does not take --watch.")
     logger = logging.getLogger("django_socket_status")
-    # Not the lines about who did what: they have another logger.
+    # The audit lines have another logger, and stay.
     logger.addFilter(_no_line)
     try:
         code: int = _module(name).act(options, output)
@@ -76,7 +76,7 @@ def _no_line(record: logging.LogRecord) -> bool:
 def run_check(options: Mapping[str, Any], output: Output) -> int:
     """Run ``check``, print what it found, and return the exit code.
 
-    Whatever goes wrong is UNKNOWN: Python's exit code 1 would be a WARNING.
+    Every exception is UNKNOWN: Python's exit code 1 would be a WARNING.
     """
     from django_socket_status.cli.subcommands.check import Verdict, read
 
@@ -97,7 +97,7 @@ def run_check(options: Mapping[str, Any], output: Output) -> int:
 def reader_of(name: str, options: Mapping[str, Any], output: Output) -> Read:
     """Return the function that reads the answer of a subcommand.
 
-    Its module is imported now, and no other one.
+    Imports the module of this subcommand alone.
     """
     module = _module(name)
     if name not in LISTS:

@@ -12,7 +12,7 @@ __all__ = ["STAR", "Cell", "Column", "Layout", "Mark", "Row", "Table"]
 
 #: Columns of the terminal between two columns of a table. A mark may take the first.
 GAP = 2
-#: No column of text is made narrower than this to fit a terminal.
+#: The least width to which a column of text is cut.
 LEAST = 8
 
 #: A cell of a table: the name of the table, the key of the row, and the column.
@@ -137,7 +137,7 @@ class Layout:
             index = self._widest()
             if index is not None:
                 spare = self._widths[index] - LEAST
-                # By half, so that columns that are about as wide share the cut.
+                # Half of it, so that columns of similar width share the cut.
                 self._widths[index] -= max(1, min(excess, spare) // 2)
             elif len(self._widths) > 1:
                 self._widths.pop()
@@ -145,7 +145,7 @@ class Layout:
                 self.hidden.insert(0, column.title or column.name)
             else:
                 self._widths[0] = width
-        # What a column that was left out has freed.
+        # Columns get back what a hidden column has freed.
         for index, natural in enumerate(self._natural[: len(self._widths)]):
             missing = natural - self._widths[index]
             self._widths[index] += min(missing, width - self._total)

@@ -60,7 +60,7 @@ def _read(read: Read) -> Answer:
     try:
         return read()
     except NotKeptError:
-        # No retry will help.
+        # The next reading would raise it again.
         raise
     except StatusUnavailableError as error:
         failure = {"code": "service_unavailable", "message": str(error)}
@@ -95,7 +95,7 @@ def _draw(read: Read, seconds: float, output: Output) -> None:
         title = f"every {seconds:g} s  {instant_text(timezone.now())}  Ctrl-C ends"
         changed = () if before is None else _changed(before, now)
         _draw_until(due, answer, changed, title, output)
-        # After an answer that could not be read, the last one is compared.
+        # An answer without cells was not read: the next one is compared with the last.
         before = now or before
 
 
@@ -151,7 +151,7 @@ def _screen(output: Output) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _until_stopped() -> Iterator[None]:
-    """End the block at Ctrl-C or SIGTERM; a second one does not disturb the end."""
+    """End the block at Ctrl-C or SIGTERM; ignore both while it ends."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         for each in (signal.SIGINT, signal.SIGTERM):

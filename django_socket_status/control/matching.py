@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
 
 from django_socket_status.control.selector import WorkerSelector
 from django_socket_status.registry.counts import CountKey
@@ -16,7 +17,9 @@ from django_socket_status.registry.lifecycle import (
 )
 from django_socket_status.registry.registry import Registry
 
-__all__ = ["matching"]
+__all__ = ["in_pieces", "matching"]
+
+T = TypeVar("T")
 
 #: Connections between two looks at the clock.
 GRAIN = 50
@@ -62,15 +65,16 @@ def _candidates(
     user_id = selector.query.user_id
     found = None if user_id is None else registry.connections_of(user_id)
     if found is None:
-        return _in_pieces(registry)
+        return in_pieces([*registry.intake.counted.items()])
     counted = registry.intake.counted
     return [(it, key) for it in found if (key := counted.get(it)) is not None]
 
 
-def _in_pieces(registry: Registry) -> Iterator[tuple[LiveConnection, CountKey]]:
-    counted = iter([*registry.intake.counted.items()])
+def in_pieces(items: Iterable[T]) -> Iterator[T]:
+    """Yield items, and let the host's event loop run between pieces of them."""
+    left = iter(items)
     began = time.perf_counter()
-    while some := tuple(itertools.islice(counted, GRAIN)):
+    while some := tuple(itertools.islice(left, GRAIN)):
         yield from some
         if time.perf_counter() - began > PIECE_SECONDS:
             time.sleep(REST_SECONDS)

@@ -7,12 +7,11 @@ the connections that open meanwhile.
 
 from __future__ import annotations
 
-import itertools
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from django_socket_status.concurrency.clock import monotonic
 from django_socket_status.control.execution import Execution
+from django_socket_status.control.matching import in_pieces
 from django_socket_status.control.openings import Openings
 from django_socket_status.control.revocation import CLOSE_CODE, RevocationOrder
 from django_socket_status.control.revoked import ByKey, Ends, kept_of
@@ -26,8 +25,6 @@ __all__ = ["Revocations"]
 
 #: The most ends that are kept: more than a store has commands for.
 MAX_KEPT = 20_000
-#: As in :mod:`.matching`.
-GRAIN, PIECE_SECONDS, REST_SECONDS = 50, 0.0005, 0.0002
 
 
 class Revocations:
@@ -136,7 +133,7 @@ class Revocations:
     def _close(self, connections: Iterable[LiveConnection], ends: Ends) -> None:
         ends.look_again()
         by_reason: dict[str, list[LiveConnection]] = {}
-        for connection in _in_pieces(connections):
+        for connection in in_pieces(connections):
             reason = ends.reason_for(connection)
             if reason is not None:
                 by_reason.setdefault(reason, []).append(connection)
@@ -164,14 +161,3 @@ class Revocations:
         intake = self._registry.intake
         if intake.quiet:
             intake.wake()
-
-
-def _in_pieces(connections: Iterable[LiveConnection]) -> Iterator[LiveConnection]:
-    """Yield connections, and let the host's event loop run in between."""
-    left = iter(connections)
-    began = time.perf_counter()
-    while some := tuple(itertools.islice(left, GRAIN)):
-        yield from some
-        if time.perf_counter() - began > PIECE_SECONDS:
-            time.sleep(REST_SECONDS)
-            began = time.perf_counter()

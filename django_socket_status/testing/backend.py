@@ -16,7 +16,7 @@ __all__ = ["KitBackend"]
 
 
 class _Switch:
-    """The lock that each call of the backend takes; it refuses all while it is off."""
+    """The lock of the backend, which fails each call while the switch is off."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -32,7 +32,7 @@ class _Switch:
 
 
 class KitBackend(MemoryBackend):
-    """Keep reports in this process, under leases that only a test lets end.
+    """Keeps reports in this process; leases end when a test advances the clock.
 
     Args:
         clock: The clock of the leases.
@@ -56,7 +56,7 @@ class KitBackend(MemoryBackend):
         self._switch.is_off = value
 
     def exchange(self, report: Report) -> ReportAnswer:
-        """Take a report, unless its worker is frozen: it then has sent none."""
+        """Take a report; drop it, as if it had been taken, if its worker is frozen."""
         if report.worker.worker_id in self.frozen:
             return ReportAnswer(is_taken=True)
         return super().exchange(report)
@@ -72,7 +72,7 @@ class KitBackend(MemoryBackend):
             return super().users_by_type(types)
 
     def advance(self, seconds: float, worker_id: str) -> None:
-        """Let time pass, in which one worker goes on reporting, if it is there."""
+        """Let time pass, while one worker goes on reporting, if it has reported."""
         with self._switch:
             self._live()
             self.clock.advance(seconds)
@@ -81,7 +81,7 @@ class KitBackend(MemoryBackend):
                 entry.reported_at = self.clock.now
 
     def empty(self) -> None:
-        """Forget everything, as a store that was flushed."""
+        """Forget everything, as a Redis server does when it is flushed."""
         self.forget_after_fork()
 
     def forget_after_fork(self) -> None:
@@ -91,6 +91,6 @@ class KitBackend(MemoryBackend):
 
     @property
     def has_lost_workers(self) -> bool:
-        """Return whether counters of a worker wait that is gone."""
+        """Return whether counters of a lost worker wait to be folded."""
         stored = self.read_totals()
         return stored is not None and not all(it.is_live for it in stored.counts)

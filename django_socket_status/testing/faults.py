@@ -39,15 +39,15 @@ def finish_events(seconds: float) -> bool:
     thread = events._thread
     if thread is None or not thread.is_alive():
         return True
-    # It ends after what is queued. The next event starts another one.
+    # The thread ends after the queued events. The next event starts another thread.
     events.finish(seconds)
     return not thread.is_alive()
 
 
 def forget_worker() -> None:
-    """Make this process another worker, whose backend still has the reports of the old.
+    """Make this process a new worker, as if another process had been killed.
 
-    The connections of the old worker end unobserved.
+    The backend keeps the reports of the old worker, whose connections end unobserved.
     """
     report_now()
     threads = [it for it in own_threads() if it.name.endswith("-reporter")]
@@ -77,7 +77,7 @@ def frozen(backend: KitBackend) -> Iterator[None]:
 
 @contextlib.contextmanager
 def backend_is_down(backend: KitBackend) -> Iterator[None]:
-    """Make each call of the backend fail; report again in the end."""
+    """Make each call of the backend fail; report again after the block."""
     backend.is_down = True
     try:
         yield
@@ -101,5 +101,5 @@ def advance(backend: KitBackend, seconds: float) -> None:
     backend.advance(seconds, this_worker().worker_id)
     report_now()
     if backend.has_lost_workers:
-        # Another worker would do it with its next sample, and there may be none.
+        # The next sample would fold the counters, but a test may have no sampler.
         Sampler(backend.clock).take(backend)

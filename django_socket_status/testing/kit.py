@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AskedDisconnect", "SocketStatusKit"]
 
-#: How long the kit waits for threads. A passing test waits for milliseconds.
+#: The longest wait for threads. A passing test waits for milliseconds.
 SECONDS = 30.0
 
 BACKEND = "django_socket_status.testing.backend.KitBackend"
@@ -67,7 +67,7 @@ class SocketStatusKit(Assertions, AbstractContextManager["SocketStatusKit"]):
         self.disconnects: list[AskedDisconnect] = []
         self._settings = settings
         self._clock = Clock()
-        #: How far the clock of readers is ahead of that of the leases.
+        #: By how many seconds the clock of readers is ahead of that of the leases.
         self._ahead = 0.0
         self._sockets: set[Socket] = set()
         self._keeps_databases = False
@@ -101,8 +101,6 @@ class SocketStatusKit(Assertions, AbstractContextManager["SocketStatusKit"]):
     def _note_disconnect(self, sender: object, **facts: Any) -> None:
         names = [field.name for field in dataclasses.fields(AskedDisconnect)]
         self.disconnects.append(AskedDisconnect(**{it: facts[it] for it in names}))
-
-    # Sockets.
 
     def open(
         self,
@@ -145,13 +143,13 @@ class SocketStatusKit(Assertions, AbstractContextManager["SocketStatusKit"]):
     async def _open(
         self, target: str | Application, **how: Any
     ) -> AsyncIterator[Socket]:
-        # It imports Daphne, with Channels' communicator.
+        # Channels' communicator imports Daphne, which a project may not have.
         from django_socket_status.testing.sockets import open_socket
 
         self._keep_databases_open()
         async with open_socket(target, **how) as socket:
             self._sockets.add(socket)
-            # With a clock that stands still, only a report tells what was open when.
+            # The clock stands still, so no report is due. Samples and lists need one.
             faults.report_now()
             try:
                 yield socket
@@ -178,14 +176,12 @@ class SocketStatusKit(Assertions, AbstractContextManager["SocketStatusKit"]):
                 "seconds."
             )
 
-    # Faults.
-
     @property
     def backend(self) -> KitBackend:
         """Return the backend of the test.
 
         Raises:
-            TypeError: the test has set another ``BACKEND``, which has no faults.
+            TypeError: the test has set another ``BACKEND``.
         """
         backend = get_backend()
         if not isinstance(backend, KitBackend):
@@ -211,7 +207,7 @@ class SocketStatusKit(Assertions, AbstractContextManager["SocketStatusKit"]):
     def freeze_worker(self) -> Iterator[None]:
         """Hold back the reports of this worker while the block runs.
 
-        Its sockets stay open. Open and close none meanwhile.
+        Its sockets stay open. Open and close none in the block.
         """
         with faults.frozen(self.backend):
             yield
@@ -236,14 +232,13 @@ class SocketStatusKit(Assertions, AbstractContextManager["SocketStatusKit"]):
     def advance(self, seconds: float) -> None:
         """Let time pass for leases, lists and history. This worker goes on reporting.
 
-        No other clock moves: for that of your project there are time-machine and
-        freezegun.
+        No other clock moves. Use time-machine or freezegun for that of your project.
         """
         faults.advance(self.backend, seconds)
         self._pass()
 
     def _pass(self) -> None:
-        """Let no reader take an answer, or a failure, from before."""
+        """Advance the clock of readers past what they cache: answers and failures."""
         settings = get_settings()
         self._ahead += max(settings.cache_seconds, settings.heartbeat_seconds)
 

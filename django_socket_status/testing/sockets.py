@@ -16,16 +16,16 @@ from django_socket_status.concurrency.clock import monotonic
 
 __all__ = ["SECONDS", "Socket", "open_socket"]
 
-#: How long a socket waits for its application. A passing test waits for milliseconds.
+#: The longest wait for the application. A passing test waits for milliseconds.
 SECONDS = 30.0
 
-#: What a browser sends, and validators of hosts and origins look at. Django's test
-#: runners allow this host.
+#: Headers that a browser sends, and that validators of hosts and origins read. Django's
+#: test runners allow this host.
 HEADERS = {"host": "testserver", "origin": "http://testserver"}
 
 
 class _Sent(asyncio.Queue[Message]):
-    """What the application sends; it is told that a close that it sends is over."""
+    """Messages of the application; each close is answered with a disconnect."""
 
     def __init__(self, received: asyncio.Queue[Message]) -> None:
         super().__init__()
@@ -133,7 +133,7 @@ class Socket(WebsocketCommunicator):  # type: ignore[misc]
         await asyncio.wait([self.future])
 
     async def end(self, code: int = 1000) -> None:
-        """Leave, and wait until the application has ended.
+        """Disconnect the client, and wait until the application has ended.
 
         Raises:
             TimeoutError: the application has not ended; it is cancelled.
@@ -181,7 +181,7 @@ async def open_socket(
             )
         yield socket
     except BaseException:
-        # The first error tells more than one that follows from it.
+        # The first error is the cause, so an error of the end is dropped.
         with contextlib.suppress(Exception):
             await socket.end()
         raise

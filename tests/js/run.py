@@ -19,6 +19,8 @@ NEEDED = (
     "LICENSE",
     "django_socket_status/__init__.py",
     "django_socket_status/static",
+    "docs/how-to/react.md",
+    "docs/how-to/show-it-in-a-page.md",
     "tests/js",
 )
 

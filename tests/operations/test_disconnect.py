@@ -120,7 +120,7 @@ async def test_connections_of_a_user_are_found_without_a_scan(monkeypatch):
     def scan(registry: Any) -> Any:
         raise AssertionError("There are 100,000 others.")
 
-    monkeypatch.setattr(matching, "_in_pieces", scan)
+    monkeypatch.setattr(matching, "in_pieces", scan)
     ours, others = ClosingServer(), ClosingServer()
     scopes = [scope_of(user=7), scope_of(user=8)]
     async with (

@@ -1,17 +1,20 @@
-"""The locations of the guide to deployments, in a real nginx before a real server."""
+"""The locations of the guides, in a real nginx before a real server."""
 
 from __future__ import annotations
 
 import contextlib
+import http.server
 import json
 import os
 import re
 import shutil
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from websockets.sync.client import connect
 
@@ -21,7 +24,8 @@ from tests.support.source import ROOT
 
 pytestmark = pytest.mark.server
 
-PAGE = ROOT / "docs" / "how-to" / "deploy.md"
+DEPLOY = "deploy.md"
+WSGI_AND_ASGI = "wsgi-and-asgi.md"
 
 #: What the locations stand in.
 CONFIGURATION = """
@@ -45,10 +49,9 @@ http {{
 """
 
 
-def locations() -> str:
-    (found,) = re.findall(
-        r"^```nginx\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S
-    )
+def locations(page: str = DEPLOY) -> str:
+    text = (ROOT / "docs" / "how-to" / page).read_text(encoding="utf-8")
+    (found,) = re.findall(r"^```nginx\n(.*?)^```$", text, re.M | re.S)
     return str(found)
 
 
@@ -106,3 +109,42 @@ def test_socket_behind_nginx_counts_until_it_leaves_or_falls_silent(serve, tmp_p
         assert "pid" in client.ask("who")
         assert client.hear_end() is None
         site.eventually_holds(0)
+
+
+class Pages(http.server.BaseHTTPRequestHandler):
+    """Answers like a WSGI server that serves pages: with the host of the request."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"page of {self.headers['Host']}".encode())
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@pytest.fixture
+def pages() -> Iterator[int]:
+    server = http.server.HTTPServer(("127.0.0.1", 0), Pages)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server.server_port
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_nginx_divides_pages_and_sockets_between_wsgi_and_asgi(serve, tmp_path, pages):
+    site = serve("daphne")
+    found = locations(WSGI_AND_ASGI)
+    for port, actual in ((8000, pages), (8001, site.port)):
+        assert f"127.0.0.1:{port};" in found
+        found = found.replace(f"127.0.0.1:{port};", f"127.0.0.1:{actual};")
+    with nginx(tmp_path, site.port, found) as port:
+        page = httpx.get(f"http://127.0.0.1:{port}/", headers={"host": "shop.example"})
+        assert page.text == "page of shop.example"
+        with RawClient(port, "/ws/async/blue/") as client:
+            assert "pid" in client.ask("who")
+            site.eventually_holds(1)
+            client.finish()
+            site.eventually_holds(0)

@@ -16,7 +16,7 @@ __all__ = ["ROUTES"]
 
 #: The pages of an action name connections and their users.
 NEEDS: tuple[Permission, ...] = ("view_connection", "disconnect_connection")
-#: Those of a drain name workers.
+#: The pages of a drain name workers.
 DRAIN_NEEDS: tuple[Permission, ...] = ("view_status", "disconnect_connection")
 
 ROUTES: Sequence[Route] = (
@@ -55,7 +55,7 @@ ROUTES: Sequence[Route] = (
         needs=DRAIN_NEEDS,
         methods=POST,
     ),
-    # The names that the log of the admin, and templates of Django, ask for.
+    # Django's log of the admin and its templates reverse these two names.
     Route(
         name="change",
         path="<path:object_id>/change/",

@@ -24,7 +24,7 @@ class DisconnectForm(forms.Form):
     code = forms.IntegerField(
         label=_("Close code"),
         initial=DEFAULT_CODE,
-        # Without these, "4,000" and " 4000.0 " differ from language to language.
+        # A localized field would write and read "4,000" by the rules of each language.
         localize=False,
         widget=forms.NumberInput(
             attrs={"min": 1000, "max": 4999, "class": "vIntegerField"}

@@ -49,7 +49,7 @@ def disconnect(page: Page) -> HttpResponseBase:
     except TooManyError:
         form.add_error(None, _too_many())
     except ValueError as problem:
-        # For example, labels that do not fit into a command.
+        # For example, the labels do not fit into a command.
         form.add_error(None, str(problem))
     return _ask(page, target, form)
 
@@ -87,7 +87,7 @@ def _begin(page: Page, target: Target, form: DisconnectForm) -> HttpResponseBase
                 )
             )
     except StatusUnavailableError:
-        # Workers may have got a part of it, so it is in the log.
+        # Workers may have received some of the commands.
         _note(page, target, who, form, begun, is_whole=False)
         raise
     _note(page, target, who, form, begun, is_whole=True)

@@ -95,7 +95,7 @@ def _begin(
     try:
         command_id = start_drain(order)
     finally:
-        # Workers may have got it, whatever was raised.
+        # Also after an error: workers may have received the command.
         _note(page, target, meant, how, command_id)
     return HttpResponseRedirect(page.url("drained", command_id))
 

@@ -2,7 +2,7 @@
 
 An entry belongs to a connection, or to the commands of an action on several. Neither is
 a row of a table, so ``log_views.py`` answers the links to both. The texts are in
-the language of who acted, as the log of the admin keeps any text that is not its own.
+the language of the user who acted: Django translates only its own entries.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MAX_REPR = 200
 MAX_MESSAGE = 60_000
 #: The most commands of one action.
 MAX_COMMANDS = 20
-#: Not one of those that Django quotes in the link of an entry.
+#: Between the ids of an action. Django quotes other characters in an entry's link.
 BETWEEN = "."
 _COMMAND = re.compile(r"[0-9a-f]{16}")
 
@@ -71,7 +71,7 @@ def note(
         object_id=object_id,
         object_repr=bounded_text(what, MAX_REPR),
         action_flag=CHANGE,
-        # Django reads a text with this beginning as JSON.
+        # Django reads a text that begins with "[" as JSON.
         change_message=bounded_text(message, MAX_MESSAGE).lstrip("["),
     )
     return entry

@@ -23,13 +23,13 @@ __all__ = [
 ]
 
 #: ``running``: numbers may change. ``done``: every connection has ended. ``stopped``:
-#: it was stopped. ``over``: some have not ended, and that will not be
-#: followed any longer. ``forgotten``: the backend has no numbers any more.
+#: a user stopped the action. ``over``: some connections have not ended, and workers no
+#: longer follow them. ``forgotten``: the backend has removed the numbers.
 State = Literal["running", "done", "stopped", "over", "forgotten"]
 
-#: How long numbers change: the workers follow the ends for a minute, and report.
+#: For how long numbers change: workers follow the ends for a minute, and report.
 FOLLOW_SECONDS = 75.0
-#: How long the numbers of a stopped action change: until the workers have reported.
+#: For how long the numbers of a stopped action change: until the workers have reported.
 STOP_SECONDS = 10.0
 
 Name = Literal["closed", "sent", "unsent", "gone", "unanswered"]
@@ -89,7 +89,7 @@ class Progress:
 
     @property
     def state(self) -> State:
-        """Return how far it is."""
+        """Return how far the action has come; see :data:`State`."""
         if not self.results:
             return "forgotten"
         if self.is_complete:
@@ -113,7 +113,7 @@ class Progress:
 
     @property
     def can_stop(self) -> bool:
-        """Return whether closes may not have begun."""
+        """Return whether a stop may still prevent closes."""
         return self.state == "running"
 
     @property

@@ -1,8 +1,8 @@
 """Reads from a request which connections an action means.
 
-A list posts the selected ``connection_id``. Without any, the filter in the URL's query
-is meant: by a link, or by a form with ``all_matching``. So a form that was sent with
-nothing selected means nothing, and not everything.
+A list posts the selected ``connection_id``. A link, and a form with ``all_matching``,
+mean the filter in the URL's query instead. A form without a selection is an error: it
+must not mean everything.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ MAX_SELECTED = 500
 
 
 class BadTargetError(ValueError):
-    """A request means no connections, or none that can be told; the text says why."""
+    """A request selects no connections, or wrongly; the text says what is wrong."""
 
 
 def target_of(request: HttpRequest) -> Target:
     """Return which connections a request means.
 
     Raises:
-        BadTargetError: it means none, too many, or has a wrong filter.
+        BadTargetError: the request selects none or too many, or its filter is wrong.
     """
     ids = request.POST.getlist("connection_id") or request.GET.getlist("connection_id")
     if ids and "all_matching" not in request.POST:

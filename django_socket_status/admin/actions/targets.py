@@ -33,7 +33,7 @@ SHOWN = 20
 MAX_IDS = 1_000
 #: How many ids fit into one command, which has at most 4 KiB.
 IDS_OF_COMMAND = 80
-#: The most commands of one action: a store has room for a hundred at a time.
+#: The most commands of one action. A backend keeps a hundred at a time.
 MAX_COMMANDS = 20
 
 
@@ -57,7 +57,7 @@ class Target:
         """Return whether every connection of the deployment is meant."""
         if self.search is None:
             return False
-        # How many a page of a list holds does not matter.
+        # The page size of a list selects nothing.
         query = dataclasses.replace(self.search.query, limit=Search().query.limit)
         return dataclasses.replace(self.search, query=query) == Search()
 

@@ -20,11 +20,11 @@ from django_socket_status.wording import number_text
 
 __all__ = ["Item", "attention_to"]
 
-#: From how many events on a share says something, and which share is unusual.
+#: The fewest events of which a share is judged, and the share that is unusual.
 ENOUGH, UNUSUAL = 20, 0.25
 #: The longest name in DNS (RFC 1035, section 2.3.4).
 MAX_HOST = 255
-#: How many times the median of a minute a storm opens.
+#: A minute is a storm if it opens this many times the median of all minutes.
 STORM = 5
 
 

@@ -19,9 +19,9 @@ from django_socket_status.validation import valid_count, valid_seconds
 
 __all__ = ["LOOKED_AT", "MOST", "Details", "read_details"]
 
-#: Up to so many open connections, all are read, with any backend.
+#: Up to this number of open connections, the page reads all, with any backend.
 MOST = 500
-#: With more, a backend looks at so many to count the users of each type.
+#: With more, a backend reads at most this number to count the users of each type.
 LOOKED_AT = USERS_LOOKED_AT
 #: The most types of which a backend is asked for the oldest connection, and for users.
 TYPES, USER_TYPES = 20, 100
@@ -60,7 +60,7 @@ def _of_backend(counts: Mapping[str, int]) -> Mapping[str, Details]:
     users = users_by_type(largest[:USER_TYPES][::-1])
     return {
         kind: Details(
-            # They were counted some seconds ago.
+            # Users were counted some seconds earlier than connections.
             min(users[kind].number, counts[kind]) if kind in users else None,
             oldest.get(kind),
             is_exact=kind not in users or users[kind].is_exact,
@@ -79,8 +79,8 @@ def _oldest(types: Sequence[str]) -> dict[str, datetime.datetime]:
 
 
 _Users = Mapping[str, UserCount]
-#: What was counted last, of which backend, and when. Without a lock, which a fork might
-#: copy: two threads may both count, and one result stays.
+#: The last counts, their backend, and their time. There is no lock, because a fork
+#: could copy one that is held: two threads may both count, and one result stays.
 _last: list[tuple[weakref.ref[BaseBackend], float, _Users]] = []
 
 

@@ -32,8 +32,8 @@ class ReleaseRow(NamedTuple):
 def closed_by_release(page: Page, facts: Facts) -> list[ReleaseRow]:
     """Return the releases that run; empty if the workers name none.
 
-    Counters are kept by worker, and a worker that has ended is in the sum alone. So
-    these are the workers that report now.
+    Only workers that report now are counted: once a worker has ended, its counters
+    are part of a sum that has no releases.
     """
     workers: dict[str, int] = {}
     closed: dict[str, dict[str, int]] = {}
@@ -53,7 +53,7 @@ def _row(
 ) -> ReleaseRow:
     flow = Flow(0, closed, 0)
     share = flow.abnormal_share
-    # The first of several by name, so that the page does not change for nothing.
+    # Of several, the first by name: the page changes only if the numbers do.
     cause = max(sorted(closed), key=lambda it: closed[it], default="")
     url = page.link("closed", release=release) if release else ""
     is_listed = bool(url) and cause in CAUSES

@@ -47,8 +47,9 @@ class Shared:
         return found
 
 
-#: The last ones, each with its backend: other settings have other histories. Without a
-#: lock, which a fork might copy: two threads may both read, and one result stays.
+#: The last histories, each with its backend: other settings have other histories. There
+#: is no lock, because a fork could copy one that is held: two threads may both read,
+#: and one result stays.
 _last: dict[Span, tuple[weakref.ref[BaseBackend], Shared]] = {}
 
 

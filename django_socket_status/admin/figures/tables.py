@@ -198,7 +198,7 @@ def _worker_row(page: Page, worker: WorkerRecord, *, is_old: bool) -> WorkerRow:
         reported_at=worker.reported_at if worker.is_late or is_old else None,
         is_late=worker.is_late,
         is_complete=worker.complete,
-        # Workers of a release that cannot drain do not say it.
+        # An older release, which cannot drain, reports no such flag.
         is_draining=worker.is_draining,
         open=worker.total_sockets,
         lag=_waited(condition.max_loop_lag_seconds if condition else None),

@@ -88,7 +88,7 @@ def _hint(name: str) -> str:
 
 def _labels(filter_: Filter) -> Field:
     labels = [f"{name}={value}" for name, value in filter_.labels.items()]
-    # One more than there are: an empty one to fill in.
+    # An empty field for one more label.
     choices = [Choice(it, it) for it in [*labels, ""]]
     return Field("label", str(TITLES["label"]), "", choices, "labels", _("name=value"))
 

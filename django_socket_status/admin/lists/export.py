@@ -29,11 +29,11 @@ from django_socket_status.status.search import (
 __all__ = ["FORMATS", "MAX_ROWS", "Format", "astream", "safe_cell", "stream"]
 
 MAX_ROWS = 100_000
-#: Rows of one piece: they are made on the event loop of the host, under ASGI.
+#: The rows of one piece. Under ASGI, the event loop waits while a piece is made.
 CHUNK = 200
 
-#: What begins a formula, or makes a spreadsheet look behind it for one. The wide forms
-#: are those of East Asian keyboards.
+#: Characters that begin a formula, or that a spreadsheet skips before one. The last
+#: four are the full-width forms of East Asian keyboards.
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 FIELDS: dict[State, Sequence[str]] = {

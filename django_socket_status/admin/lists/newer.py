@@ -12,7 +12,7 @@ from django_socket_status.wording import number_text
 
 __all__ = ["newer_text", "since_of"]
 
-#: The most that are counted.
+#: The most newer connections that are counted.
 MOST = 100
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
@@ -20,9 +20,10 @@ _MICROSECOND = datetime.timedelta(microseconds=1)
 
 
 def since_of(found: Found, now: datetime.datetime) -> int:
-    """Return the instant of a first page, in microseconds, to ask later what is newer.
+    """Return from which instant on connections are newer than a first page.
 
-    That of its newest connection; the time of the page if it lists none.
+    In microseconds since 1970: the instant of the newest connection, or the time of the
+    page if it lists none.
     """
     at = happened_at(found.records[0]) if found.records else now
     return (at - _EPOCH) // _MICROSECOND

@@ -90,7 +90,7 @@ def _answer(state: State, page: Page) -> HttpResponseBase:
     """Answer with a page of a list, or with how many are newer."""
     shown, query = _List(page, state), page.request.GET
     if "apply" in query and not shown.filter.problems:
-        # A form sends empty fields, too.
+        # A form also sends its empty fields.
         return HttpResponseRedirect(shown.url())
     try:
         wanted = shown.wanted()

@@ -17,9 +17,9 @@ from django_socket_status.wording import decimal_text, number_text
 
 __all__ = ["Layer", "Plot", "Row", "plots_of", "sparkline"]
 
-#: What stands in a table for a gap.
+#: The text of a gap in a table.
 GAP = "\N{EN DASH}"
-#: How many types or causes a plot distinguishes; the others are one.
+#: The most types or causes of a plot; the others are one series.
 MOST = 6
 
 
@@ -108,7 +108,7 @@ def _open(histories: Histories) -> list[_Series]:
         None if all_ is None else max(0.0, all_ - sum(_known(it)))
         for all_, *it in zip(total, *(it.values for it in series), strict=True)
     ]
-    # The averages are rounded: less than this is no connection.
+    # The averages are rounded, so a smaller rest is no connection.
     has_rest = any(it > 0.05 for it in _known(rest))
     return [*series, _Series(_("Other"), rest)] if has_rest or not series else series
 
@@ -205,7 +205,7 @@ def _summary(title: str, sums: Values, text: Callable[[float], str]) -> str:
 
 
 def _partial(buckets: Sequence[HistoryBucket]) -> list[bool]:
-    """Return which buckets lack samples. The last one is not over yet."""
+    """Return which buckets lack samples, without the last one, which is not over."""
     return [
         0 < it.samples < it.expected_samples and it is not buckets[-1] for it in buckets
     ]

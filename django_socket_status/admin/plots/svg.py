@@ -27,11 +27,11 @@ class Scale:
         self.top = nice(highest)
 
     def y(self, value: float) -> float:
-        """Return the height of a value, whole: plots are hardly higher in pixels."""
+        """Return the height of a value as an integer, which is about one pixel."""
         return HEIGHT - round(HEIGHT * value / self.top)
 
     def line(self, values: Values) -> str:
-        """Return a line through the values; one between two gaps is a short line."""
+        """Return a line through the values; a single value is a short line."""
         parts = []
         for start, run in runs(values):
             if len(run) == 1:

@@ -40,7 +40,7 @@ class State(enum.IntEnum):
     UNKNOWN = 3
 
 
-#: Which state counts if several do: a certain problem comes before an unknown one.
+#: The last state that occurs counts: a certain problem comes before an unknown one.
 ORDER = (State.OK, State.WARNING, State.UNKNOWN, State.CRITICAL)
 
 
@@ -167,7 +167,7 @@ def read(options: Mapping[str, Any]) -> Verdict:
 
 
 def _broken_settings() -> str | None:
-    """Return what is wrong with ``SOCKET_STATUS``: its defaults would be judged."""
+    """Return what is wrong with ``SOCKET_STATUS``; its defaults must not be judged."""
     for message in check_settings():
         if message.level >= ERROR and not message.is_silenced():
             return f"{message.msg} ({message.id})"

@@ -20,9 +20,9 @@ __all__ = [
 
 
 def with_user(options: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the options with the user that ``--user`` means, looked up once.
+    """Return the options with the user that ``--user`` means.
 
-    A watch would ask the database for each reading.
+    The user is looked up here, once, and not for each reading of a watch.
 
     Raises:
         UsageError: no user has this name, or it cannot be looked up.
@@ -52,12 +52,11 @@ def verify_selected(options: Mapping[str, Any], *names: str, all_of: str) -> Non
 
     Args:
         options: The options.
-        *names: Those that select.
+        *names: The options that select.
         all_of: What ``--all`` means.
 
     Raises:
-        UsageError: none of them was given, and ``--all`` was not either; or one is
-            empty.
+        UsageError: neither one of them nor ``--all`` was given, or one is empty.
     """
     verify_not_empty(options, *names)
     if not any(options.get(name) for name in (*names, "all")):
@@ -68,10 +67,10 @@ def verify_selected(options: Mapping[str, Any], *names: str, all_of: str) -> Non
 def verify_not_empty(options: Mapping[str, Any], *names: str) -> None:
     """Verify that no option was given an empty text, as of an unset variable.
 
-    It would select nothing, so the others would select more than was meant.
+    An empty option would be ignored, so the others would select more than was meant.
 
     Raises:
-        UsageError: one was.
+        UsageError: an option is empty.
     """
     for name in names:
         given = options.get(name)
@@ -94,7 +93,7 @@ def labels_of(given: Sequence[str]) -> dict[str, str]:
     """Return the labels of ``--label``, given as ``NAME=VALUE``.
 
     Raises:
-        UsageError: one is not, or a name has two values.
+        UsageError: a text has another form, or a name has two values.
     """
     labels: dict[str, str] = {}
     for text in given:

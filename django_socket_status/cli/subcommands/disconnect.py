@@ -37,7 +37,7 @@ NOT_COMPLETE = 3
 #: The options that select connections.
 SELECTORS = ("id", "user", "type", "label", "worker", "release")
 
-#: What may become of a connection, as a result names it.
+#: What may become of a connection: the names in a result.
 WAYS = ("closed", "sent", "unsent", "gone", "unanswered")
 
 _Field = Field[WorkerDisconnects]
@@ -137,7 +137,7 @@ def _show_matches(
     try:
         records = some_matches(order.selector)
     except (NotKeptError, StatusUnavailableError):
-        # The backend keeps numbers alone.
+        # The backend lists no connections, so only the numbers are shown.
         records = []
     fields = [connections.FIELDS[name] for name in connections.DEFAULT]
     answer = Answer(

@@ -95,7 +95,7 @@ def read_ended(
 
 
 def _key(record: Any) -> str:
-    """Return what tells a record from the others; a rejected one has no id."""
+    """Return a key that no other record has; rejected handshakes have no id."""
     try:
         return cast(str, record.connection_id)
     except AttributeError:
@@ -122,7 +122,7 @@ def _found(
 
 
 def _searched(wanted: Search, options: Mapping[str, Any], columns: Columns) -> _Found:
-    """Return what filters select that the Python API does not have."""
+    """Return what a search finds, for filters that the Python API does not have."""
     pages = list(iter_pages(wanted))
     found = pages[0]
     records: Sequence[Any] = [it for page in pages for it in page.records]
@@ -139,12 +139,12 @@ def _sorted(
 
 
 def _all(given: Mapping[str, Any], *, complete: bool) -> Iterator[Any]:
-    """Yield all that match, read at once; what is damaged is left out."""
+    """Yield all records that match, in one reading, without damaged ones."""
     service: Any = SocketStatusService
     try:
         yield from service.iter_connections(**given)
     except StatusUnavailableError:
-        # Raised after the last one.
+        # Damaged records raise this after the last readable one.
         if complete:
             raise
 

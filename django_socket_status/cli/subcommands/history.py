@@ -24,7 +24,7 @@ GAP = "-"
 BAR = 16
 
 COLUMNS = (
-    # It is never cut: all parts would look alike.
+    # Never cut: instants that lose their ends look the same.
     Column(name="starts_at", title="FROM", is_whole=True),
     Column(name="open_average", title="OPEN", is_number=True),
     Column(name="open_peak", title="PEAK", is_number=True),

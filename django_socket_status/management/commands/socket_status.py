@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django_socket_status.cli.arguments import ACTIONS, add_arguments, named_in
 
 USAGE, UNKNOWN = 2, 3
-#: What a shell expects of a process that Ctrl-C ended.
+#: The exit code of a process that Ctrl-C ended, as shells have it: 128 + SIGINT.
 INTERRUPTED = 130
 #: The longest that a command waits for the backend. A person at a terminal prefers a
 #: late answer to none; monitoring systems give a plugin 10 seconds.
@@ -26,8 +26,8 @@ class Command(BaseCommand):
         "status cannot be read; 2 for wrong options; 3 if not all was done; 'check' "
         "has those of monitoring plugins."
     )
-    # They import what the project serves, and the status may be asked for because
-    # something is wrong.
+    # Checks import the project's URLs and consumers. The status must be readable while
+    # these are broken.
     requires_system_checks: tuple[str, ...] = ()
 
     _has_own_process = False
@@ -49,7 +49,7 @@ class Command(BaseCommand):
         try:
             super().run_from_argv(argv)
         except SystemExit as end:
-            # What ended before the check began is no WARNING and not CRITICAL.
+            # argparse exits with 2, which a monitoring system reads as CRITICAL.
             if end.code and not self._is_running and named_in(argv[2:]) == "check":
                 self.stdout.write("SOCKETS UNKNOWN - wrong options, see stderr")
                 sys.exit(UNKNOWN)
@@ -57,19 +57,19 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             sys.exit(INTERRUPTED)
         except BrokenPipeError:
-            # The reader, such as "head", has seen enough.
+            # The reader, such as "head", has closed the pipe.
             self._write_no_more()
         else:
             if self._has_watched and not self.stdout.isatty():
-                # The reader may not take the line at which the watch was stopped.
+                # The reader may have closed the pipe before the last line of the watch.
                 self._write_no_more()
 
     def _write_no_more(self) -> None:
-        """Discard what is buffered: Python would write it at its exit."""
+        """Discard buffered output: at exit, Python writes it to the closed pipe."""
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def handle(self, *args: Any, **options: Any) -> None:
-        # Not before: "--help" needs none of them.
+        # "--help" needs none of these modules.
         from django_socket_status.cli.columns import UsageError
         from django_socket_status.cli.notes import with_fix
         from django_socket_status.cli.output import Output

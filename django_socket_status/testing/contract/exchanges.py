@@ -52,7 +52,7 @@ class ExchangesContract(ActivityHarness):
         assert not self.backend.read_ended("closed")
         assert not self.backend.read_ended("rejected")
         assert not self.backend.read_conditions()
-        # It would be the first one to sample.
+        # No worker was chosen to sample, so this one is the first.
         self.start(worker)
         answer = self.exchange(worker, can_sample=True)
         assert answer.samples is ("history" in self.backend.keeps)
@@ -62,7 +62,7 @@ class ExchangesContract(ActivityHarness):
         self.start(worker, worker.open(user="7"), worker.open())
         self.start(other, other.open(user="8"))
         if not self.backend.keeps:
-            # The reporter says goodbye to it in a separate step.
+            # The reporter calls goodbye() of such a backend instead.
             return
         late = worker.change()
         activity = Activity(

@@ -50,7 +50,7 @@ class FoldingContract(TotalsHarness):
         assert (self.totals.base, self.counts) == ("base", before)
         self.backend.drop_totals("base")
         if self.backend.read_totals() is not None:
-            # Optional: then they stay unreadable.
+            # Dropping is optional: without it, damaged totals stay unreadable.
             assert (self.totals.base, self.counts) == ("base", before)
             return
         assert self.back(self.worker("e"), "T-e") == FORGOTTEN

@@ -138,7 +138,7 @@ class LeasesContract(Harness):
         assert self.backend.report(live.change())
         self.pass_time(self.lease_seconds * 0.6)
         self.assert_knows(live)
-        # A user of the dead one comes while some of what it left may still be there.
+        # A user of the dead worker connects before its data is removed.
         assert self.backend.report(live.change(live.open(user="7")))
         self.assert_knows(live)
         assert self.backend.report(live.change(closed=[*live.connections.values()]))

@@ -19,7 +19,7 @@ __all__ = ["LifecycleContract"]
 
 
 class LifecycleContract(Harness):
-    """It is used by several threads, closed and opened, and survives a fork."""
+    """Threads share a backend, close it and open it again; a process forks."""
 
     def test_close_gives_back_and_the_next_call_opens_again(self) -> None:
         worker = self.worker()
@@ -40,7 +40,7 @@ class LifecycleContract(Harness):
             assert backend.report(worker.full(()))
             for number in range(30):
                 more = worker.open(user=str(number % 5))
-                # It always holds two more than there were reports.
+                # Each report adds two, so a reader never sees an odd count.
                 report = worker.change(more, worker.open())
                 assert backend.report(report)
 

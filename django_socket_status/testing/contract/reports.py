@@ -75,7 +75,7 @@ class ReportsContract(Harness):
         assert self.statuses()["a"].counts == {"call": 1}
         assert len(self.find()) == 1
 
-    def test_refused_worker_mends_it_with_a_full_report(self) -> None:
+    def test_refused_worker_is_known_after_a_full_report(self) -> None:
         worker = self.worker()
         self.start(worker, worker.open(user="7"))
         worker.change(worker.open(user="8"))
