@@ -104,8 +104,8 @@ def test_damaged_database_is_replaced(
         assert worker.seen == 6
         assert worker.coverage == "host"
     messages = workers[0].ask("warnings") + workers[1].ask("warnings")
-    assert len(messages) <= 2
-    assert all("within a heartbeat" in message for message in messages)
+    assert len(messages) <= 2, messages
+    assert all("within a heartbeat" in message for message in messages), messages
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers.pairs import LIKE_UVICORN, PAIRS, Pair, pair
-from tests.servers.servers import Site, serving
+from tests.servers.servers import Site, serving, wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -63,10 +63,12 @@ def pairs(
 
 @pytest.fixture
 def both(pairs: Callable[[], Pair]) -> Pair:
-    """Two workers of each server, on each store, without sockets.
+    """Two workers of each server, on each store, without sockets and without a drain.
 
     A test may freeze or kill one; then the next test has others.
     """
     found = pairs()
     found.settle(0)
+    # The window of an earlier test may be longer than its connections were open.
+    wait_until(lambda: not found.draining())
     return found

@@ -72,6 +72,10 @@ class Pair:
         for site in self.sites:
             site.eventually_holds(sockets)
 
+    def draining(self) -> set[str]:
+        """Return the ids of the workers that drain."""
+        return {it.worker_id for it in self.service.get_workers() if it.is_draining}
+
     def disconnect(self, **given: Any) -> DisconnectResult:
         """Disconnect, and wait for what has to be so."""
         return self.service.disconnect(**{"wait_seconds": 20.0, **given})

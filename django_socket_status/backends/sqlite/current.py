@@ -62,19 +62,24 @@ class CurrentLink:
                 old.close()
         return self.link
 
-    def replace(self, doubted: Generation | None) -> None:
+    def replace(self, doubted: Generation | None) -> bool:
         """Replace a generation that is in doubt with an empty one.
+
+        Returns:
+            Whether this process did it, and no other was the first.
 
         Raises:
             BackendUnusableError: it cannot be made here.
         """
+        databases = []
 
         def prepare(path: Path) -> None:
+            databases.append(path)
             self._layout.create(
                 path, made_at=self._clock(), replaces=doubted is not None
             )
 
-        self._file.make(doubted, prepare)
+        return self._file.make(doubted, prepare).database in databases
 
     def forget(self) -> Link | None:
         """Forget the link without closing it, as a forked child must, and return it."""

@@ -22,6 +22,7 @@ __all__ = [
     "LEFTOVER_SECONDS",
     "Generation",
     "create_private",
+    "publish",
     "remove_leftovers",
     "stored_bytes",
     "used_bytes",
@@ -126,6 +127,32 @@ def create_private(path: Path, content: bytes = b"") -> None:
             raise OSError(f"{path} could not be written whole")
     finally:
         os.close(file)
+
+
+def publish(news: Path, path: Path, *, is_first: bool) -> bool:
+    """Give a file its final name; false if another process was the first.
+
+    Args:
+        news: The file.
+        path: Its final name.
+        is_first: Whether no file may have that name.
+    """
+    if is_first:
+        # A hard link, unlike a rename, replaces nothing.
+        try:
+            os.link(news, path)
+        except FileExistsError:
+            news.unlink()
+            return False
+        except OSError:
+            # The file system has no hard links. At worst, two processes make a first
+            # generation at once, and one of them reports again.
+            pass
+        else:
+            news.unlink()
+            return True
+    os.replace(news, path)
+    return True
 
 
 def remove_leftovers(path: Path, spared: Generation) -> None:

@@ -24,6 +24,7 @@ from django.utils.functional import cached_property
 from django_socket_status.backends.sqlite.generation import (
     Generation,
     create_private,
+    publish,
     remove_leftovers,
 )
 from django_socket_status.backends.sqlite.other_users import OtherUsers
@@ -34,6 +35,8 @@ __all__ = ["StatusFile"]
 
 MAGIC = b"django-socket-status 1 "
 TOKEN_BYTES = 8
+#: Stands for whatever the status file has. None has a line like this.
+ANY = b"*"
 ELSEWHERE = (
     "Set SOCKET_STATUS['OPTIONS']['path'] to a file in a directory that this user can "
     "write and that has space left, or use "
@@ -123,7 +126,7 @@ class StatusFile:
             raise self._unusable(f"belongs to another user (uid {owner})")
         replaced = None if keep else doubted
         try:
-            made = self._create(prepare, replaced, is_first=line is None)
+            made = self._create(prepare, replaced, line)
         except (OSError, sqlite3.Error) as error:
             raise self._unusable(f"cannot be written ({error})") from error
         if replaced is not None:
@@ -135,27 +138,26 @@ class StatusFile:
         self,
         prepare: Callable[[Path], None],
         replaced: Generation | None,
-        *,
-        is_first: bool,
+        line: bytes | None,
     ) -> Generation:
         """Create a generation, or return the one that another process made first."""
         try:
-            made, is_ours = self._create_once(prepare, is_first=is_first)
+            made, is_ours = self._create_once(prepare, line)
         except (OSError, sqlite3.Error):
             if replaced is None:
                 raise
             # The disk may be full: free the space of the generation that goes anyway.
             replaced.remove()
             remove_leftovers(self.path, spared=replaced)
-            made, is_ours = self._create_once(prepare, is_first=is_first)
+            made, is_ours = self._create_once(prepare, line)
         if is_ours:
             return made
         made.remove()
         # If the file of the other process was removed or cut short since, replace it.
-        return self.current() or self._create_once(prepare, is_first=False)[0]
+        return self.current() or self._create_once(prepare, ANY)[0]
 
     def _create_once(
-        self, prepare: Callable[[Path], None], *, is_first: bool
+        self, prepare: Callable[[Path], None], line: bytes | None
     ) -> tuple[Generation, bool]:
         """Create the files of a generation, and :meth:`_publish` it."""
         made = self._generation(secrets.token_hex(TOKEN_BYTES))
@@ -165,8 +167,8 @@ class StatusFile:
                 create_private(file)
             prepare(made.database)
             create_private(news, MAGIC + made.token.encode("ascii") + b"\n")
-            return made, self._publish(news, is_first=is_first)
-        except (OSError, sqlite3.Error):
+            return made, self._publish(news, line)
+        except (OSError, sqlite3.Error, BackendUnusableError):
             made.remove()
             with contextlib.suppress(OSError):
                 news.unlink()
@@ -185,24 +187,19 @@ class StatusFile:
         if not os.access(directory, os.W_OK | os.X_OK):
             raise self._unusable(f"cannot be made: {directory} is not writable")
 
-    def _publish(self, news: Path, *, is_first: bool) -> bool:
-        """Make a new generation current; false if another process was the first."""
-        if is_first:
-            # A hard link, unlike a rename, replaces nothing.
-            try:
-                os.link(news, self.path)
-            except FileExistsError:
-                news.unlink()
-                return False
-            except OSError:
-                # The file system has no hard links. At worst, two processes make a
-                # first generation at once, and one of them reports again.
-                pass
-            else:
-                news.unlink()
-                return True
-        os.replace(news, self.path)
-        return True
+    def _publish(self, news: Path, line: bytes | None) -> bool:
+        """Make a new generation current; false if another process was the first.
+
+        Args:
+            news: The line that names it.
+            line: What it takes the place of. Another process may have replaced that
+                meanwhile, and workers may have reported to its generation.
+        """
+        # At worst, two processes replace a line in one moment, and one reports again.
+        if line in {None, ANY} or line == self._read()[0]:
+            return publish(news, self.path, is_first=line is None)
+        news.unlink()
+        return False
 
     def _verify_directory(self, *, create: bool = False) -> None:
         """Verify the directory, and make the default one private to this user.

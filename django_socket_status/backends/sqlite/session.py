@@ -219,8 +219,8 @@ class Handle:
         is_current = doubted is not None and self._file.current() == doubted
         self._current.drop()
         self._stuck = None
-        self._current.replace(doubted)
-        if is_current:
+        is_ours = self._current.replace(doubted)
+        if is_current and is_ours:
             logger.warning(
                 "The %s %s is replaced (%s). %s",
                 self._layout.kind,

@@ -108,6 +108,21 @@ def test_first_to_make_one_wins(
     assert len(names(file.path.parent)) == 4
 
 
+@pytest.mark.parametrize("keep", [False, True], ids=["replaced", "moved"])
+def test_first_to_replace_one_wins(file: StatusFile, keep: bool) -> None:
+    """Workers have reported to its generation, and would have to do so again."""
+    doubted = file.make(None, prepare)
+    faster = []
+
+    def prepare_slowly(database: Path) -> None:
+        prepare(database)
+        faster.append(StatusFile(file.path).make(doubted, prepare, keep=keep))
+
+    made = file.make(doubted, prepare_slowly, keep=keep)
+    assert [made] == faster == [file.current()]
+    assert len(names(file.path.parent)) == (7 if keep else 4)
+
+
 def test_faster_one_that_is_cut_short_is_replaced(file: StatusFile) -> None:
     def prepare_slowly(database: Path) -> None:
         prepare(database)

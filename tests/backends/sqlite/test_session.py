@@ -15,6 +15,7 @@ from django_socket_status.backends.sqlite import SqliteBackend
 from django_socket_status.backends.sqlite import connection as sqlite_link
 from django_socket_status.backends.sqlite import current as sqlite_current
 from django_socket_status.backends.sqlite import liveness as process_locks
+from django_socket_status.backends.sqlite.activity.layout import Layout
 from django_socket_status.backends.sqlite.errors import ReplacedError
 from django_socket_status.exceptions import BackendError, BackendUnusableError
 from django_socket_status.records import ConnectionQuery
@@ -181,6 +182,35 @@ def test_database_that_is_damaged_is_replaced(
     messages = warned()
     assert len(messages) <= 2
     assert all("Nothing is lost" in message for message in messages)
+
+
+def test_database_that_two_processes_replace_at_once_is_replaced_once(
+    backend: SqliteBackend,
+    other: SqliteBackend,
+    path: Path,
+    warned: Callable[[], list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The slower one does not lose what was reported to the file of the faster one."""
+    one, two = FakeWorker("a"), FakeWorker("b")
+    assert backend.report(one.full([one.open()]))
+    assert other.report(two.full([two.open()]))
+    damage(path, "nonsense all over")
+    create = Layout.create
+    made: list[set[str]] = []
+
+    def create_slowly(layout: Layout, at: Path, **given: Any) -> None:
+        create(layout, at, **given)
+        if not made:
+            made.append(set())
+            tell(other, two)
+            made[0] = {it.name for it in path.parent.glob("*.db")} - {at.name}
+
+    monkeypatch.setattr(Layout, "create", create_slowly)
+    tell(backend, one)
+    assert {it.name for it in path.parent.glob("*.db")} == made[0]
+    assert total(backend) == total(other) == 2
+    assert len(warned()) == 1
 
 
 def test_error_is_not_hidden_by_the_undoing(
