@@ -13,6 +13,8 @@ import pytest
 
 from tests.support.forking import Forked
 
+pytestmark = pytest.mark.python
+
 TOLD = """
 import json, os, sys
 told = [sys.argv, dict(os.environ), os.getcwd(), __name__, sys.stdin.read()]
