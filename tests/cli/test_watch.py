@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import signal
 import struct
-import subprocess
-import sys
 import termios
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from contextlib import contextmanager
 import pytest
 
 from django_socket_status.services import SocketStatusService
+from tests.support.forking import Forked
 from tests.support.held_sockets import STTRoomConsumer, close_socket, open_socket
 from tests.support.terminal import SCRIPT, SECONDS, environment_of, shown, terminal
 
@@ -104,20 +104,29 @@ def test_dumb_terminal_gets_no_escape_sequence(one_call):
         assert "\x1b" not in watched.text
 
 
+class Piped(Forked):
+    """The command with pipes for what it prints."""
+
+    def __init__(self, *words: str) -> None:
+        out, its_out = os.pipe()
+        err, its_err = os.pipe()
+        self.stdout, self.stderr = os.fdopen(out), os.fdopen(err)
+        with open(os.devnull) as nothing:
+            streams = nothing.fileno(), its_out, its_err
+            super().__init__(SCRIPT, *words, env=environment_of(), streams=streams)
+        os.close(its_out)
+        os.close(its_err)
+
+
 @contextmanager
-def piped(*words: str, settings: object = None) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, *words],
-        env=environment_of(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
+def piped(*words: str) -> Iterator[Piped]:
+    process = Piped(*words)
+    with process.stdout, process.stderr:
         try:
             yield process
         finally:
             process.kill()
+            process.wait(SECONDS)
 
 
 def waiting_in(pipe: int) -> int:
@@ -128,7 +137,6 @@ def waiting_in(pipe: int) -> int:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_json_is_one_line_for_each_reading(one_call, number):
     with piped("--json", FAST) as process:
-        assert process.stdout is not None and process.stderr is not None
         lines = [process.stdout.readline() for _ in range(3)]
         process.send_signal(number)
         assert process.wait(SECONDS) == 0
@@ -138,7 +146,6 @@ def test_json_is_one_line_for_each_reading(one_call, number):
 
 def test_pipe_gets_one_table_after_the_other(one_call):
     with piped("list", FAST) as process:
-        assert process.stdout is not None
         found = [process.stdout.readline() for _ in range(10)]
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0
@@ -148,7 +155,6 @@ def test_pipe_gets_one_table_after_the_other(one_call):
 
 def test_process_that_writes_to_a_full_pipe_ends(one_call):
     with piped("workers", "--json", FAST) as process:
-        assert process.stdout is not None
         pipe = process.stdout.fileno()
         if hasattr(fcntl, "F_SETPIPE_SZ"):
             fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, 4096)
@@ -163,7 +169,6 @@ def test_process_that_writes_to_a_full_pipe_ends(one_call):
 def test_status_that_cannot_be_read_is_shown_and_the_watch_goes_on(settings, tmp_path):
     settings.SOCKET_STATUS = {"BACKEND": "nowhere.Backend"}
     with piped("--json", FAST) as process:
-        assert process.stdout is not None and process.stderr is not None
         lines = [json.loads(process.stdout.readline()) for _ in range(2)]
         process.send_signal(signal.SIGTERM)
         assert process.wait(SECONDS) == 0

@@ -1,4 +1,8 @@
-"""Commands that a test runs: in this process, in another one, in a real terminal."""
+"""Commands that a test runs: in this process, in another one, in a real terminal.
+
+The other process is forked from one that has imported Django, except by
+:func:`run_new`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import termios
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +26,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core.management import call_command
 
+from tests.support.forking import Forked
 from tests.support.source import ROOT
 
 SECONDS = 90.0
@@ -29,9 +35,6 @@ START = """
 import json, os, signal, sys
 # A shell starts what runs in the background without it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-if "TERMINAL_CONTROLS" in os.environ:
-    import fcntl, termios
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 from django.conf import settings
 from tests import settings as ours
 given = json.loads(os.environ["TERMINAL_SETTINGS"])
@@ -115,8 +118,29 @@ class Done(NamedTuple):
     stderr: str
 
 
-def run(*words: str, **environment: str) -> Done:
-    """Run the command in another process, as a shell does."""
+def run(*words: str) -> Done:
+    """Run the command in another process."""
+    return _forked(SCRIPT, *words)
+
+
+def _forked(script: str, *words: str) -> Done:
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        with open(os.devnull) as nothing:
+            streams = nothing.fileno(), out.fileno(), err.fileno()
+            process = Forked(script, *words, env=environment_of(), streams=streams)
+        try:
+            code = process.wait(180)
+        finally:
+            process.kill()
+        told = []
+        for file in (out, err):
+            file.seek(0)
+            told.append(file.read().decode())
+    return Done(code, *told)
+
+
+def run_new(*words: str, **environment: str) -> Done:
+    """Run the command in a process that Python starts, as a shell does."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, *words],
         env=environment_of(**environment),
@@ -130,14 +154,8 @@ def run(*words: str, **environment: str) -> Done:
 
 def run_each(command_lines: Sequence[Sequence[str]]) -> list[Done]:
     """Run several command lines in one other process: it starts Django once."""
-    done = subprocess.run(
-        [sys.executable, "-c", SEVERAL, json.dumps(command_lines)],
-        env=environment_of(),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=180,
-    )
+    done = _forked(SEVERAL, json.dumps(command_lines))
+    assert done.code == 0, done.stderr
     return [Done(*it) for it in json.loads(done.stdout)]
 
 
@@ -150,13 +168,12 @@ class Terminal:
         self.text = ""
         self._end, inner = os.openpty()
         self._size(inner, columns, lines)
-        self._child = subprocess.Popen(
-            [sys.executable, "-c", script, *words],
-            env=environment_of(TERMINAL_CONTROLS="1", **given),
-            stdin=inner,
-            stdout=inner,
-            stderr=inner,
-            start_new_session=True,
+        self._child = Forked(
+            script,
+            *words,
+            env=environment_of(**given),
+            streams=(inner, inner, inner),
+            is_in_session=True,
         )
         os.close(inner)
 
@@ -205,7 +222,7 @@ class Terminal:
 
     def close(self) -> None:
         self._child.kill()
-        self._child.wait()
+        self._child.wait(SECONDS)
         os.close(self._end)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import importlib.util
 import os
@@ -20,6 +21,7 @@ from django_socket_status.backends.sqlite.liveness import (
 )
 from django_socket_status.testing.contract.harness import in_fork
 from tests.support.backends import open_files
+from tests.support.forking import Forked
 
 pytestmark = pytest.mark.python
 
@@ -43,26 +45,37 @@ class Other:
     """Another process that has the same file open."""
 
     def __init__(self, path: Path, kind: str) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", OTHER, str(path), kind],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
+        its_in, asked = os.pipe()
+        told, its_out = os.pipe()
+        self._asked, self._told = os.fdopen(asked, "w"), os.fdopen(told)
+        self.process = Forked(
+            OTHER,
+            str(path),
+            kind,
+            env=os.environ,
+            streams=(its_in, its_out, 2),
         )
+        os.close(its_in)
+        os.close(its_out)
 
     def __enter__(self) -> Other:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
+        self.kill()
+        self._told.close()
+        # What was not written has no reader.
+        with contextlib.suppress(BrokenPipeError):
+            self._asked.close()
+
+    def kill(self) -> None:
         self.process.kill()
-        self.process.communicate()
+        self.process.wait(60)
 
     def tell(self, method: str, worker_id: str) -> str:
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(f"{method} {worker_id}\n")
-        self.process.stdin.flush()
-        return self.process.stdout.readline().strip()
+        self._asked.write(f"{method} {worker_id}\n")
+        self._asked.flush()
+        return self._told.readline().strip()
 
     def may_live(self, worker_id: str) -> bool:
         return self.tell("may_live", worker_id) == "True"
@@ -120,8 +133,7 @@ def test_workers_see_each_other_whatever_kind_each_has(
         assert other.tell("hold", "c") == "True"
         locks.release("a")
         assert not other.may_live("a")
-        other.process.kill()
-        other.process.wait()
+        other.kill()
         assert not locks.may_live("b")
 
 
@@ -138,8 +150,7 @@ def test_worker_lives_for_its_own_process(locks: ProcessLocks) -> None:
 def test_killed_process_lives_no_more(locks: ProcessLocks, other: Other) -> None:
     other.tell("hold", "b")
     assert locks.may_live("b")
-    other.process.kill()
-    other.process.wait()
+    other.kill()
     assert not locks.may_live("b")
 
 

@@ -26,6 +26,7 @@ from tests.support.terminal import (
     environment_of,
     run,
     run_each,
+    run_new,
     terminal,
 )
 
@@ -42,7 +43,7 @@ def one_call() -> Any:
 
 
 def test_summary_is_the_default(one_call):
-    done = run()
+    done = run_new()
     assert done.code == 0 and not done.stderr
     assert "open           1" in done.stdout.splitlines()
     assert "call     1" in done.stdout
@@ -129,7 +130,7 @@ def test_status_that_cannot_be_read_names_the_fix_and_no_number(settings):
     [(["list", "--bogus"], 2), (["check", "--bogus"], 3), (["check", "--min=1"], 2)],
 )
 def test_exit_code_is_that_of_the_process(words, code):
-    done = run(*words)
+    done = run_new(*words)
     assert done.code == code
     assert "Traceback" not in done.stderr
 
@@ -283,6 +284,6 @@ def test_command_of_another_process_leaves_its_limit_alone(one_call):
 
 
 def test_output_in_ascii_has_escapes(one_call):
-    done = run("list", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    done = run_new("list", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
     assert done.code == 0
     assert "room=\\u65e5\\u672c" in done.stdout
