@@ -14,7 +14,11 @@ from typing import NamedTuple
 from django_socket_status.activity.stored import CountTotals, ReportAnswer
 from django_socket_status.activity.totals import Totals
 
-__all__ = ["Counting"]
+__all__ = ["RESEND_AFTER", "Counting"]
+
+#: After so many reports, unchanged totals are sent again: a store that dropped damaged
+#: ones, or holds a damaged text, has no other way to get them from an idle worker.
+RESEND_AFTER = 30
 
 
 class _OnTheirWay(NamedTuple):
@@ -46,6 +50,7 @@ class Counting:
         self._is_new = True
         self._answered: Totals | None = None
         self._answered_text = ""
+        self._answered_sequence = 0
         self._on_their_way: _OnTheirWay | None = None
 
     @property
@@ -56,6 +61,8 @@ class Counting:
     def of(self, totals: Totals, sequence: int, *, full: bool) -> CountTotals | None:
         """Return what the next report has to carry; ``None`` if the store has it.
 
+        Unchanged totals are sent again after :data:`RESEND_AFTER` reports.
+
         Args:
             totals: The totals of the process now.
             sequence: The number of the report.
@@ -65,7 +72,8 @@ class Counting:
             since = totals.copy()
             since.include(self._base, -1)
             text = since.to_text()
-            if text == self._answered_text and not full:
+            is_recent = sequence - self._answered_sequence < RESEND_AFTER
+            if text == self._answered_text and is_recent and not full:
                 return None
             self._on_their_way = _OnTheirWay(sequence, totals, text)
         return CountTotals(self.number, self._is_new, self._on_their_way.text)
@@ -90,6 +98,7 @@ class Counting:
             self.begin(sent.totals if was_folded else self._answered or Totals())
         elif answer.is_taken:
             self._answered, self._answered_text = sent.totals, sent.text
+            self._answered_sequence = sent.first_sequence
             self._is_new, self._on_their_way = False, None
             return True
         return False

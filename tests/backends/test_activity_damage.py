@@ -107,6 +107,8 @@ SQLITE = [
     ("state", "value", -1),
     ("count", "sequence", -1),
     ("count", "number", -1),
+    ("state", "name", "x"),
+    ("count", "text", ""),
     ("count", "text", "x"),
     ("count", "text", b"x"),
     ("count", "text", 7),
@@ -117,6 +119,8 @@ SQLITE = [
     ("ended", "text", b"x"),
     ("ended", "text", 7),
     ("ended", "number", "many"),
+    ("ended", "number", 10**18),
+    ("ended", "size", 10**18),
     ("ended", "size", b"1"),
     ("ended", "left_out", "x"),
     ("ended", "kept_at", "now"),
@@ -178,6 +182,9 @@ DAMAGES: dict[str, Callable[[Any, str], object]] = {
     "base is gone": lambda raw, key: raw.hset(key + "totals", "folded", ";a:1=1@1"),
     "counter is negative": lambda raw, key: raw.hset(
         key + "totals", "c:a:1", "-1:2:{}"
+    ),
+    "counter is empty": lambda raw, key: raw.hset(
+        key + "totals", f"c:{16 * 'a'}:1", "1:0:"
     ),
     "counter is no JSON": lambda raw, key: raw.hset(key + "totals", "c:a:1", "1:1:x"),
     "carry is a list": lambda raw, key: replace(raw, key + "carry", "rpush"),

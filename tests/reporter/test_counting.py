@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from django_socket_status.activity.stored import CountTotals, ReportAnswer
+import contextlib
+from collections.abc import Callable
+
+import pytest
+
+from django_socket_status.activity.stored import Activity, CountTotals, ReportAnswer
 from django_socket_status.activity.totals import Totals
-from django_socket_status.reporter.counting import Counting
+from django_socket_status.backends.base import BaseBackend
+from django_socket_status.backends.memory import MemoryBackend
+from django_socket_status.backends.sqlite import SqliteBackend
+from django_socket_status.reporter.counting import RESEND_AFTER, Counting
+from django_socket_status.testing import FakeWorker
 
 TAKEN = ReportAnswer(is_taken=True)
 
@@ -82,3 +91,43 @@ def test_count_that_was_lost_begins_at_what_is_open():
     counting.of(totals(6, 2), 2, full=False)
     assert not counting.answered(ReportAnswer(True, is_forgotten=True), totals(6, 2))
     assert carried(counting.of(totals(6, 2), 3, full=True)) == (2, True, totals(4))
+
+
+def test_idle_worker_sends_its_totals_again_after_a_while():
+    """Else a store that dropped damaged totals would lack them until a change."""
+    counting = Counting()
+    counting.of(totals(4, 1), 1, full=True)
+    counting.answered(TAKEN, totals(4, 1))
+    for sequence in range(2, 1 + RESEND_AFTER):
+        assert counting.of(totals(4, 1), sequence, full=False) is None
+    sequence = 1 + RESEND_AFTER
+    again = carried(counting.of(totals(4, 1), sequence, full=False))
+    assert again == (1, False, totals(4, 1))
+    counting.answered(TAKEN, totals(4, 1))
+    assert counting.of(totals(4, 1), sequence + 1, full=False) is None
+
+
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_dropped_totals_of_an_idle_worker_return(kind, tmp_path):
+    """What opened less what closed is what is open, without any change."""
+    store: BaseBackend = MemoryBackend()
+    if kind == "sqlite":
+        store = SqliteBackend(path=tmp_path / "file")
+    with contextlib.closing(store):
+        verify_return(store, lambda: store.drop_totals(totals(4, 1).to_text()))
+
+
+def verify_return(store: BaseBackend, lose: Callable[[], object]) -> None:
+    counting, worker = Counting(), FakeWorker(lease_seconds=600)
+    make = worker.full
+    for sequence in range(1, RESEND_AFTER + 3):
+        found = counting.of(totals(4, 1), sequence, full=sequence == 1)
+        activity = None if found is None else Activity(totals=found)
+        answer = store.exchange(make(activity=activity))
+        counting.answered(answer, totals(4, 1))
+        make = worker.change
+        if sequence == 1:
+            lose()
+            assert store.read_totals() is None
+    (count,) = store.read_totals().counts
+    assert Totals.from_text(count.text).opened == {"call": 3}

@@ -87,8 +87,8 @@ def _count(field: bytes, live: Collection[bytes], value: bytes) -> StoredCount:
     """Return a count; its field names the worker and the number of the count."""
     worker_id, _, number = field[len(COUNT) :].rpartition(b":")
     sequence, text = unframe(value)
-    if int(number) < 1 or sequence < 1:
-        raise ValueError("The number of a count or a report is damaged.")
+    if int(number) < 1 or sequence < 1 or not text:
+        raise ValueError("The number of a count or a report, or its text, is damaged.")
     is_live = worker_id in live
     return StoredCount(worker_id.decode(), int(number), sequence, text, is_live)
 

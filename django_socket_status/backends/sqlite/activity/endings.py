@@ -8,7 +8,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from django_socket_status.activity.entries import LEFT_OUT
-from django_socket_status.activity.limits import EndedLimit, count_kept, ended_limit
+from django_socket_status.activity.limits import (
+    CLOSED_BYTES,
+    EndedLimit,
+    count_kept,
+    ended_limit,
+)
 from django_socket_status.activity.stored import Ended, Entries, Rewritten
 from django_socket_status.backends.sqlite.activity.state import (
     get_time,
@@ -122,6 +127,9 @@ def _sound_size(row: Any) -> tuple[float, int, int]:
     kept_at, number, size, _ = row
     if not math.isfinite(kept_at):
         # Else it would look older than all limits, and so would all that are older.
+        raise TypeError
+    if not 0 <= number <= size <= CLOSED_BYTES:
+        # The same for a number or a size that no report has.
         raise TypeError
     return kept_at, number, size
 

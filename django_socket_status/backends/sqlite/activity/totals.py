@@ -25,6 +25,7 @@ WRITE_COUNT = "INSERT OR REPLACE INTO count VALUES (?, ?, ?, ?, ?)"
 NOTE_TOKEN = "UPDATE count SET token = ? WHERE worker_id = ? AND token <> ?"  # noqa: S105
 REMOVE_COUNT = "DELETE FROM count WHERE worker_id = ? AND number = ?"
 
+HAS_COUNTS = "SELECT EXISTS (SELECT 1 FROM count) OR EXISTS (SELECT 1 FROM mark)"
 HAS_TEXT = """
 SELECT EXISTS (SELECT 1 FROM count WHERE text = :text)
     OR EXISTS (SELECT 1 FROM state WHERE name = 'base' AND value = :text)
@@ -111,11 +112,14 @@ def read(
     """
     epoch = get_time(database, "epoch")
     if epoch is None:
+        # The epoch is written with the first count, and is removed with the last one.
+        if database.execute(HAS_COUNTS).fetchone()[0]:
+            raise sqlite3.DatabaseError("the time of the totals is missing")
         return None
     counts, tokens = [], {}
     for row in database.execute(READ_COUNTS):
         worker_id, number, sequence, text, token = row
-        if tuple(map(type, row)) != (str, int, int, str, str):
+        if tuple(map(type, row)) != (str, int, int, str, str) or not text:
             raise sqlite3.DatabaseError("a count is damaged")
         _sound(number)
         _sound(sequence)
@@ -124,6 +128,8 @@ def read(
     base, carry = get_text(database, "base"), get_text(database, "carry")
     if not base and database.execute(HAS_MARK).fetchone() is not None:
         raise sqlite3.DatabaseError("the base is missing")
+    if not base and not counts:
+        raise sqlite3.DatabaseError("the counts are missing")
     return StoredTotals(epoch, base, counts, now, carry), tokens
 
 
