@@ -128,7 +128,7 @@ def _sound_size(row: Any) -> tuple[float, int, int]:
     if not math.isfinite(kept_at):
         # Else it would look older than all limits, and so would all that are older.
         raise TypeError
-    if not 0 <= number <= size <= CLOSED_BYTES:
+    if not (0 <= number <= CLOSED_BYTES and 0 <= size <= CLOSED_BYTES):
         # The same for a number or a size that no report has.
         raise TypeError
     return kept_at, number, size
