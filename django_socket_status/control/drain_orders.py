@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django_socket_status.control.closes import valid_frame, valid_number
+from django_socket_status.control.selector import verify_text
 from django_socket_status.validation import damaged, valid_text
 
 __all__ = [
@@ -149,11 +150,7 @@ def drain_selector_of(
     """
     given: dict[str, Any] = {"worker": worker, "host": host, "release": release}
     for name, value in given.items():
-        if value is not None and not isinstance(value, str):
-            kind = type(value).__name__
-            raise TypeError(f"{name} must be a str or None, not {kind}.")
-        if value == "":
-            raise ValueError(f"{name} is empty, which selects nothing. Leave it out.")
+        verify_text(name, value)
     everyone: object = all
     if not isinstance(everyone, bool):
         kind = type(everyone).__name__

@@ -9,7 +9,17 @@ from typing import Any
 
 from django_socket_status.records import ConnectionQuery, OpenedConnection
 
-__all__ = ["Selector", "WorkerSelector", "connection_numbers", "selector_of"]
+__all__ = [
+    "SELECTS_NOTHING",
+    "Selector",
+    "WorkerSelector",
+    "connection_numbers",
+    "selector_of",
+    "verify_text",
+]
+
+#: What is wrong with an empty text, as of an unset variable, after its name.
+SELECTS_NOTHING = "is empty, which selects nothing: give it a value, or leave it out."
 
 #: A connection's id: that of its worker, and its number in hexadecimal.
 _CONNECTION_ID = re.compile(r"([^\s-]{1,64})-([0-9a-f]{1,14})")
@@ -121,12 +131,14 @@ def selector_of(
         TypeError: an argument has the wrong type.
         ValueError: no connection, or none in particular, is meant.
     """
-    _text("worker", worker)
-    _text("release", release)
+    verify_text("worker", worker)
+    verify_text("release", release)
     if not isinstance(all, bool):
         raise TypeError(f"all must be True or False, not {type(all).__name__}.")
     if labels is not None and not query.labels:
-        raise ValueError("labels is empty, which would select any. Leave it out.")
+        raise ValueError(
+            "labels is empty, which would select any: give it a value, or leave it out."
+        )
     ids = _collection("connection_ids", connection_ids)
     if not ids and connection_ids != ():
         raise ValueError(
@@ -183,13 +195,19 @@ def _collection(name: str, value: Collection[str]) -> Sequence[str]:
     return tuple(value)
 
 
-def _text(name: str, value: object) -> None:
+def verify_text(name: str, value: object) -> None:
+    """Verify that an argument of a public function can select something.
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it is empty.
+    """
     if value is None:
         return
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str or None, not {type(value).__name__}.")
     if not value:
-        raise ValueError(f"{name} is empty, which selects nothing. Leave it out.")
+        raise ValueError(f"{name} {SELECTS_NOTHING}")
 
 
 def _ids(numbers: Numbers) -> list[str]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 from django_socket_status.control.results import DisconnectResult
-from django_socket_status.control.selector import selector_of
+from django_socket_status.control.selector import selector_of, verify_text
 from django_socket_status.control.texts import DisconnectOrder, valid_close
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.operations import audit
@@ -188,8 +188,7 @@ def disconnect_order(
         TypeError: an argument has the wrong type.
         ValueError: an argument breaks a rule, or nothing is selected.
     """
-    if type == "":
-        raise ValueError("type is empty, which selects nothing. Leave it out.")
+    verify_text("type", type)
     selector = selector_of(
         query_of(type=type, user=user, labels=labels),
         connection_ids=connection_ids,

@@ -72,9 +72,8 @@ def test_process_that_has_served_live_push_alone_is_drained_as_well(serve):
         wait_until(lambda: len(status.get_workers()) == 1)
         summary = status.get_socket_info_summary()
         assert (summary["workers"], summary["total_sockets"]) == (0, 0)
-        host = status.get_workers()[0].host
-        began = status.drain(host=host, grace_seconds=0, over_seconds=1)
-        assert (len(began.by_worker), began.silent_workers) == (1, ())
+        words = ("socket_status", "drain", "--this-host", "--grace", "0", "--over", "1")
+        assert "1 worker, no open connection" in site.manage(*words, "--wait")
         assert end_of(listener) == (1012, "")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from django_socket_status.cli.columns import UsageError
 from django_socket_status.cli.subcommands.users import user_named
+from django_socket_status.control.selector import SELECTS_NOTHING
 
 __all__ = [
     "criteria_of",
@@ -77,7 +78,7 @@ def verify_not_empty(options: Mapping[str, Any], *names: str) -> None:
         texts = given if isinstance(given, list) else [given]
         if texts and all(isinstance(it, str) and not it.strip(", ") for it in texts):
             option = f"--{name.replace('_', '-')}"
-            raise UsageError(f"{option} is empty, which selects nothing: leave it out.")
+            raise UsageError(f"{option} {SELECTS_NOTHING}")
 
 
 @contextlib.contextmanager

@@ -126,7 +126,7 @@ def test_user_is_found_by_name_or_key(db, shell, caplog):
         ({"id": ["x"]}, "ids of connections"),
         ({"label": ["room"]}, "NAME=VALUE"),
         ({"id": ["", ","], "type": "call"}, "--id is empty"),
-        ({"type": "", "user": "1"}, "--type is empty"),
+        ({"type": "", "user": "1"}, "--type is empty.*: give it a value, or"),
         ({"all": True}, "--yes"),
     ],
 )
