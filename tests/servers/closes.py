@@ -85,9 +85,9 @@ def observe(both: Pair, known: Mapping[str, str] | None = None) -> dict[str, str
             for it in ("idle", "late", "quiet", "long", "again")
         )
         rude = stack.enter_context(site.open_raw("noted/rude/"))
-        # They go on when the consumer of the first one hears of its end.
-        late.send("wait idle-heard")
-        quiet.send("rest idle-heard")
+        # They go on when the server has seen the ends of their connections.
+        late.send("wait ended")
+        quiet.send("rest ended")
         long.send(f"sleep {LONG_SECONDS}")
         for room in ("late", "quiet", "long"):
             wait_until(lambda room=room: "began" in notes(room))
@@ -108,6 +108,12 @@ def observe(both: Pair, known: Mapping[str, str] | None = None) -> dict[str, str
         for room in ("idle", "rude"):
             wait_until(lambda room=room: "heard" in notes(room))
         seen[HEARS] = _words(*notes("idle")["heard"])
+        for client in (late, quiet):
+            # Waits until the server has closed the connection, if it does before the
+            # handler goes on.
+            client.close_timeout = 1.0
+            client.close()
+        (site.directory / "ended").touch()
         wait_until(lambda: {"raised", "returned"} & notes("late").keys())
         wait_until(lambda: "disconnect" in notes("quiet"))
         seen[AFTER_QUIET] = RUNS
