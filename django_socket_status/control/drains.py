@@ -40,9 +40,9 @@ class Drains:
         self._began_at: float | None = None
         #: One assignment replaces it, so that no reader needs a lock.
         self._running: tuple[Draining, ...] = ()
-        #: The windows of the last drains that were not stopped, also of those that are
-        #: over, the one that ends first at the head: listeners of live push leave by
-        #: them. An order may arrive after its window.
+        #: The windows of the last drains that were not stopped, in the order of their
+        #: arrival: listeners of live push leave by them. An order may arrive after its
+        #: window, so those that are over stay.
         self.windows: tuple[Window, ...] = ()
 
     @property
@@ -107,8 +107,7 @@ class Drains:
     def _note_window(self, window: Window) -> None:
         # What is open now is closed, too, if the window was over before.
         window = window._replace(ends_at=max(window.ends_at, self._clock()))
-        windows = sorted((*self.windows, window), key=lambda it: it.ends_at)
-        self.windows = tuple(windows[-MAX_WINDOWS:])
+        self.windows = (*self.windows, window)[-MAX_WINDOWS:]
 
     def welcome(self) -> None:
         """Give what opened since the last call its moment. O(connections)."""

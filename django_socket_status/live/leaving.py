@@ -20,7 +20,7 @@ def let_leave(listeners: Iterable[Listener], now: float) -> None:
         listeners: Those of one event loop.
         now: The time, by ``time.monotonic()``.
     """
-    windows = reporter.sender.orders.drains.windows
+    windows = sorted(reporter.sender.orders.drains.windows, key=lambda it: it.ends_at)
     for listener in listeners if windows else ():
         joined_at = listener.joined_at
         window = next((it for it in windows if joined_at <= it.ends_at), None)

@@ -70,7 +70,7 @@ async def test_listener_leaves_by_the_window_that_ends_first(
         slow = Window(clock.now + 100, clock.now + 200, 1012, "slow")
         drains.windows = (slow,)
         await status.was_looked_at(times=3)
-        drains.windows = (Window(clock.now, clock.now + 1, 1012, "soon"), slow)
+        drains.windows = (slow, Window(clock.now, clock.now + 1, 1012, "soon"))
         clock.now += 1
         await until(lambda: closes(visitor))
         assert closes(visitor) == [(1012, "soon")]

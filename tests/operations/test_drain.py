@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -15,7 +16,7 @@ from django_socket_status.conf import SQLITE_BACKEND
 from django_socket_status.control import orders
 from django_socket_status.control.drain_orders import DrainOrder, DrainSelector
 from django_socket_status.control.draining import Window
-from django_socket_status.control.drains import Drains
+from django_socket_status.control.drains import MAX_WINDOWS, Drains
 from django_socket_status.control.texts import Outcome
 from django_socket_status.operations import drainage
 from django_socket_status.registry.registry import registry
@@ -323,6 +324,13 @@ def test_listeners_leave_by_a_window_that_was_over_when_its_order_arrived():
     assert drains.window is None
     # What is open now closes, as a counted connection does.
     assert drains.windows == (late.window._replace(ends_at=clock.now),)
+    # The last ones stay, however soon they end.
+    for seconds in range(2 * MAX_WINDOWS, 0, -1):
+        longer = dataclasses.replace(order, over_seconds=60 * seconds)
+        drains.begin(longer, at=clock.now, is_meant=True, code=1012, changed=bool)
+    assert [it.ends_at - clock.now for it in drains.windows] == [
+        60 * it for it in range(MAX_WINDOWS, 0, -1)
+    ]
     drains.stop("")
     assert drains.windows == ()
 
