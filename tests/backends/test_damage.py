@@ -16,6 +16,7 @@ from django.test import AsyncRequestFactory, RequestFactory
 
 from django_socket_status.backends import get_backend
 from django_socket_status.backends.redis.codec import pack
+from django_socket_status.backends.sqlite import SqliteBackend
 from django_socket_status.exceptions import StatusUnavailableError
 from django_socket_status.live.application import LiveStatus
 from django_socket_status.records import Cursor
@@ -28,6 +29,8 @@ from tests.support.backends import tell
 from tests.support.live_push import Visitor, listening
 
 LEASE_SECONDS = 600.0
+#: A busy machine needs no heartbeat meanwhile.
+UNHURRIED = {"HEARTBEAT_SECONDS": 60.0, "LEASE_SECONDS": LEASE_SECONDS}
 REDIS = "django_socket_status.backends.redis.RedisBackend"
 UNKNOWN = "the status is not known"
 
@@ -209,7 +212,8 @@ SQLITE = [
 
 
 @pytest.mark.parametrize(("table", "column", "value"), SQLITE, ids=repr)
-def test_damaged_status_file(tmp_path, table, column, value):
+def test_damaged_status_file(tmp_path, settings, table, column, value):
+    settings.SOCKET_STATUS = {**settings.SOCKET_STATUS, **UNHURRIED}
     rows = {
         "worker": "worker_id IN ('a', CAST('a' AS BLOB))",
         "connection": "labels LIKE '%room%a%'",
@@ -232,6 +236,19 @@ def test_damaged_status_file(tmp_path, table, column, value):
             assert changed.rowcount >= 1
 
     verify_readers(damage)
+
+
+def test_report_of_another_worker_does_not_hide_damage(tmp_path, settings):
+    """Each worker writes its row again within a heartbeat."""
+    settings.SOCKET_STATUS = {**settings.SOCKET_STATUS, **UNHURRIED}
+    report_two()
+    (file,) = tmp_path.glob("*.db")
+    with contextlib.closing(sqlite3.connect(file)) as database, database:
+        database.execute("UPDATE worker SET counts = 7 WHERE worker_id = 'a'")
+    with contextlib.closing(SqliteBackend(path=get_backend().path)) as other:
+        assert other.report(FakeWorker("c", lease_seconds=LEASE_SECONDS).full())
+    summary = answer_of(SocketStatusService.get_socket_info_summary)
+    assert (summary["total_sockets"], summary["stale"]) == (1, True)
 
 
 def packed(*counts: Any, head: bytes = b"1:1:1:1000") -> bytes:

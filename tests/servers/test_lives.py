@@ -34,7 +34,10 @@ def test_socket_is_counted_while_it_is_open_and_its_worker_alive(serve, server):
     with site.open("async/a/") as one, site.open("sync/b/") as two:
         assert answer_of(one, "hello") == answer_of(two, "hello") == "hello"
         counts = {"async_room": 1, "sync_room": 1}
-        assert site.ask().content["sockets_by_type"] == counts
+        # A report that a busy machine is still writing is said to be missing.
+        answer = site.ask().content
+        assert answer["stale"] or answer["sockets_by_type"] == counts, answer
+        site.eventually(lambda it: not it["stale"] and it["sockets_by_type"] == counts)
         with site.reader() as status:
             (worker,) = status.get_workers()
             assert worker.worker.server == server.partition("-")[0]

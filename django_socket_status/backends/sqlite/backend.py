@@ -141,7 +141,7 @@ class SqliteBackend(BaseBackend):
         with self._reader.reading() as link:
             if link is None:
                 return Snapshot(workers=(), unique_users=0)
-            live, dead, damaged = workers(link, self._clock)
+            live, dead, damaged, _ = workers(link, self._clock)
             gone = [*dead, *(row[0] for row in link.database.execute(sql.READ_GONE))]
             complete = not damaged and not self._lacks_reports(link)
             users = count_users(link, live, gone)
@@ -178,7 +178,7 @@ class SqliteBackend(BaseBackend):
         """Return the live workers; none while connections may be missing."""
         if link is None or self._lacks_reports(link):
             return {}
-        live, _, damaged = workers(link, self._clock)
+        live, _, damaged, _ = workers(link, self._clock)
         return live if not damaged and all(it.complete for it in live.values()) else {}
 
     def _search(
@@ -194,7 +194,7 @@ class SqliteBackend(BaseBackend):
             with self._searcher.reading() as link:
                 if link is None:
                     return {}, True, finding.Found(0, ())
-                live, _, damaged = workers(link, self._clock)
+                live, _, damaged, _ = workers(link, self._clock)
                 whole = not damaged and all(it.complete for it in live.values())
                 complete = whole and not self._lacks_reports(link)
                 if copy is None:
@@ -223,7 +223,7 @@ class SqliteBackend(BaseBackend):
         with handle.reading() as link:
             if link is None:
                 return [], ""
-            live, _, damaged = workers(link, self._clock)
+            live, _, damaged, _ = workers(link, self._clock)
             verify_users(link.database)
             statement = statement.format(keys=sql.keys(live))
             found = link.database.execute(statement, values).fetchall()

@@ -153,8 +153,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 FIND_WORKER = "SELECT key FROM worker WHERE worker_id = ? AND sequence = ?"
 RENEW_WORKER = """
-UPDATE worker SET sequence = ?, reported_at = ?, lease = ?, complete = ?, counts = ?,
-    anonymous = ?
+UPDATE worker SET identity = ?, sequence = ?, reported_at = ?, lease = ?, complete = ?,
+    counts = ?, anonymous = ?
 WHERE key = ?
 """
 READ_WORKERS = """

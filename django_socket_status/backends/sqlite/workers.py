@@ -59,6 +59,7 @@ def renew(database: sqlite3.Connection, report: Report, now: float) -> int | Non
     read_tally(database)
     worker_id = report.worker.worker_id
     state = (
+        _identity_of(report.worker),
         report.sequence,
         now,
         report.lease_seconds,
@@ -68,8 +69,7 @@ def renew(database: sqlite3.Connection, report: Report, now: float) -> int | Non
     )
     if report.full:
         retire(database, worker_id)
-        identity = _identity_of(report.worker)
-        added = database.execute(sql.ADD_WORKER, (worker_id, identity, *state))
+        added = database.execute(sql.ADD_WORKER, (worker_id, *state))
         return added.lastrowid
     found = database.execute(sql.FIND_WORKER, (worker_id, report.sequence - 1))
     row = found.fetchone()
@@ -88,6 +88,8 @@ class WorkerRows(NamedTuple):
     dead: list[int]
     #: They hold something else than a worker writes, so their counts are not known.
     damaged: list[int]
+    #: Those of them that no report has renewed for a heartbeat: no live worker has them.
+    abandoned: list[int]
 
 
 def workers(link: Link, clock: Callable[[], float]) -> WorkerRows:
@@ -100,7 +102,7 @@ def workers(link: Link, clock: Callable[[], float]) -> WorkerRows:
     Raises:
         sqlite3.DatabaseError: the tally is damaged.
     """
-    found = WorkerRows({}, [], [])
+    found = WorkerRows({}, [], [], [])
     rows = link.database.execute(sql.READ_WORKERS).fetchall()
     # After the query: a report between the two would seem to come from the future.
     now = clock()
@@ -112,6 +114,8 @@ def workers(link: Link, clock: Callable[[], float]) -> WorkerRows:
                 found.dead.append(key)
         except BackendError:
             found.damaged.append(key)
+            if not _is_recent(row[2], now):
+                found.abandoned.append(key)
     return found
 
 
@@ -175,9 +179,10 @@ def retire(database: sqlite3.Connection, worker_id: str) -> None:
 def sweep(link: Link, found: WorkerRows) -> None:
     """Retire dead and damaged workers, and remove some rows of workers that are gone.
 
-    A damaged worker that lives sends a full report, since its row is missing.
+    A damaged row stays for a heartbeat, since readers see by it that one is missing.
+    Its worker, if it lives, has written it again by then.
     """
-    for key in (*found.dead, *found.damaged):
+    for key in (*found.dead, *found.abandoned):
         link.database.execute(sql.RETIRE_KEY, (key,))
         link.database.execute(sql.REMOVE_KEY, (key,))
     link.database.execute(sql.FORGET_BARE)
@@ -216,6 +221,13 @@ def _is_alive(link: Link, row: Sequence[Any], now: float) -> bool:
     if isinstance(worker_id, str) and not _may_live(link, worker_id, now):
         return False
     return 0 <= now - valid_seconds(reported_at) < valid_seconds(lease)
+
+
+def _is_recent(reported_at: object, now: float) -> bool:
+    """Return whether a row is of the last heartbeat; false if that is damaged, too."""
+    if not isinstance(reported_at, int | float):
+        return False
+    return 0 <= now - reported_at < get_settings().heartbeat_seconds
 
 
 def _read_worker(row: Sequence[Any], now: float) -> WorkerStatus:
