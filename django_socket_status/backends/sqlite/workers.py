@@ -88,7 +88,7 @@ class WorkerRows(NamedTuple):
     dead: list[int]
     #: They hold something else than a worker writes, so their counts are not known.
     damaged: list[int]
-    #: Those of them that no report has renewed for a heartbeat: no live worker has them.
+    #: Those of them that no report has renewed for a heartbeat: their workers are gone.
     abandoned: list[int]
 
 
